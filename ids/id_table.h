@@ -1,0 +1,55 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/catalog.h"
+#include "dist/runtime/artefact.h"
+
+namespace tutti::ids {
+
+// The tokens that can stand at one position of a fixed-length ID: [first_token, first_token +
+// num_tokens).
+struct IdLevel {
+  int32_t first_token = 0;
+  int32_t num_tokens = 0;
+};
+
+// A track -> its ID, a sequence of ID tokens in [0, num_tokens). No ID is a prefix of another and
+// no two tracks share one. ID tokens become model rows behind the text vocabulary: model row =
+// number of text rows + token.
+struct IdTable {
+  std::string strategy;         // "semantic"
+  std::string space;            // "cf", "text"
+  std::vector<IdLevel> levels;  // one a position; the last is the suffix that tells tracks on one
+                                // code apart (0 when alone)
+  std::vector<int64_t> offsets{0};   // [num_tracks + 1]
+  std::vector<int32_t> tokens;       // ID of track t: [offsets[t], offsets[t+1])
+  int64_t vector_dim = 0;            // 0: no vectors
+  std::vector<float> token_vectors;  // [num_tokens, vector_dim], the codebook vector a token stands
+                                     // for; zeros for suffix tokens
+
+  int64_t num_tracks() const { return static_cast<int64_t>(offsets.size()) - 1; }
+  int32_t num_tokens() const {
+    return levels.empty() ? 0 : levels.back().first_token + levels.back().num_tokens;
+  }
+  int64_t id_length() const { return static_cast<int64_t>(levels.size()); }
+  std::span<const int32_t> id_of(int64_t track) const {
+    return std::span(tokens).subspan(offsets[track], offsets[track + 1] - offsets[track]);
+  }
+  int level_of(int32_t token) const;
+  std::string token_name(int32_t token) const;  // "<L0_17>"; the suffix level is "<S_3>"
+};
+
+// An ID table folder: manifest.json, ids.h5 (tokens, levels, token vectors), codebooks.h5 (what
+// encodes a new track), report.json.
+struct LoadedIdTable {
+  Manifest manifest;
+  IdTable table;
+};
+LoadedIdTable read_id_table(const std::filesystem::path& path);  // DataError naming what is wrong
+
+}  // namespace tutti::ids

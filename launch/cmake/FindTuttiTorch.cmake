@@ -1,0 +1,35 @@
+# Makes the target tutti::torch from a libtorch folder or the torch wheel.
+#
+# find_package(Torch) of the CUDA wheels enables the CUDA language and fails with CMake 3.25, and links every CUDA library. We need only
+# torch_cpu and c10: the binary starts at once, and runs on machines without a GPU.
+#
+#   TUTTI_TORCH_ROOT   folder that holds include/ and lib/ (a libtorch folder, or site-packages/torch of the wheel)
+
+set(TUTTI_TORCH_ROOT "$ENV{TUTTI_TORCH_ROOT}" CACHE PATH "libtorch folder, or site-packages/torch of the torch wheel")
+
+find_path(TuttiTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${TUTTI_TORCH_ROOT}/include NO_DEFAULT_PATH)
+find_library(TuttiTorch_CPU_LIBRARY torch_cpu HINTS ${TUTTI_TORCH_ROOT}/lib NO_DEFAULT_PATH)
+find_library(TuttiTorch_C10_LIBRARY c10 HINTS ${TUTTI_TORCH_ROOT}/lib NO_DEFAULT_PATH)
+if(TuttiTorch_INCLUDE_DIR AND EXISTS ${TuttiTorch_INCLUDE_DIR}/torch/version.h)
+  file(STRINGS ${TuttiTorch_INCLUDE_DIR}/torch/version.h version_lines REGEX "#define TORCH_VERSION(_[A-Z]+)? ")
+  foreach(part MAJOR MINOR PATCH)
+    string(REGEX MATCH "TORCH_VERSION_${part} ([0-9]+)" _ "${version_lines}")
+    list(APPEND version_parts ${CMAKE_MATCH_1})
+  endforeach()
+  list(JOIN version_parts "." TuttiTorch_VERSION)
+endif()
+
+include(FindPackageHandleStandardArgs)
+find_package_handle_standard_args(TuttiTorch
+  REQUIRED_VARS TuttiTorch_CPU_LIBRARY TuttiTorch_C10_LIBRARY TuttiTorch_INCLUDE_DIR
+  VERSION_VAR TuttiTorch_VERSION
+  REASON_FAILURE_MESSAGE "set TUTTI_TORCH_ROOT to a libtorch folder (>= 2.4), or let launch/setup.sh install one")
+
+if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
+  add_library(tutti::torch INTERFACE IMPORTED)
+  target_include_directories(tutti::torch SYSTEM INTERFACE
+    ${TuttiTorch_INCLUDE_DIR} ${TuttiTorch_INCLUDE_DIR}/torch/csrc/api/include)
+  target_compile_definitions(tutti::torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
+  target_link_libraries(tutti::torch INTERFACE ${TuttiTorch_CPU_LIBRARY} ${TuttiTorch_C10_LIBRARY})
+endif()
+mark_as_advanced(TuttiTorch_INCLUDE_DIR TuttiTorch_CPU_LIBRARY TuttiTorch_C10_LIBRARY)

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "dist/communicator.h"
+
+namespace tutti::launch {
+
+// A subcommand: parses its own options, does the work on all ranks of `comm`, returns the exit
+// code; errors are exceptions.
+using CommandFunction = int (*)(const std::vector<std::string>& args, Communicator& comm);
+
+struct Command {
+  const char* name;     // "ids build"
+  const char* summary;  // one line for `tutti --help`
+  CommandFunction run;
+};
+std::span<const Command> all_commands();  // in the order of the road
+
+int run_import_mpd(const std::vector<std::string>& args, Communicator& comm);
+int run_import_tags(const std::vector<std::string>& args, Communicator& comm);
+int run_import_csv(const std::vector<std::string>& args, Communicator& comm);
+int run_synth(const std::vector<std::string>& args, Communicator& comm);
+int run_inspect(const std::vector<std::string>& args, Communicator& comm);
+int run_embed_cf(const std::vector<std::string>& args, Communicator& comm);
+int run_ids_build(const std::vector<std::string>& args, Communicator& comm);
+int run_train(const std::vector<std::string>& args, Communicator& comm);
+int run_evaluate(const std::vector<std::string>& args, Communicator& comm);
+int run_recommend(const std::vector<std::string>& args, Communicator& comm);
+int run_export(const std::vector<std::string>& args, Communicator& comm);
+
+}  // namespace tutti::launch

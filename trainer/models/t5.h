@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+#include <nlohmann/json_fwd.hpp>
+
+namespace tutti::trainer {
+
+// The shape of a T5 encoder-decoder (Raffel et al. 2020; v1.1 / Flan form by default). Field names
+// follow the HF config.
+struct T5Config {
+  int64_t text_rows = 0;  // rows of `shared.weight`: the text vocabulary
+  int64_t id_tokens = 0;  // rows of `id_embedding.weight` and `lm_head.id.weight`
+  int64_t d_model = 128;
+  int64_t d_kv = 32;  // per head; num_heads * d_kv need not be d_model
+  int64_t num_heads = 4;
+  int64_t d_ff = 384;
+  int64_t num_layers = 2;  // encoder
+  int64_t num_decoder_layers = 2;
+  int64_t relative_attention_num_buckets = 32;
+  int64_t relative_attention_max_distance = 128;
+  double layer_norm_epsilon = 1e-6;
+
+  int64_t inner_dim() const { return num_heads * d_kv; }
+};
+nlohmann::json to_json(const T5Config& config);  // {"arch": "t5", ...}
+T5Config t5_config_from_json(
+    const nlohmann::json& json);  // DataError naming the missing or wrong field
+
+// A trainable tensor and its HF name ("encoder.block.0.layer.0.SelfAttention.q.weight"). ID rows
+// stand apart from text rows: "id_embedding.weight" [id_tokens, d_model] is what the decoder reads,
+// "lm_head.id.weight" [id_tokens, d_model] what it predicts with. Text rows of the head cannot be
+// reached by an ID, so they are no parameter.
+struct Parameter {
+  std::string name;
+  std::vector<int64_t> shape;
+  at::Tensor value;   // a leaf; its gradient is a view into the store's flat gradient buffer
+  bool decay = true;  // weight decay applies (not to norms, biases)
+};
+
+// Everything that a decoder has seen so far, for `rows` partial IDs (beams). Cross-attention keys
+// and values exist once a title.
+struct DecoderState {
+  std::vector<at::Tensor> cross_k, cross_v;  // a layer: [B, H, S, d_kv]
+  std::vector<at::Tensor> self_k, self_v;    // a layer: [rows, t, H, d_kv], t tokens so far
+  at::Tensor cross_bias;                     // [B, 1, 1, S]: 0, or -inf at padding
+};
+
+class T5Model {
+ public:
+  explicit T5Model(const T5Config& config);  // parameters allocated, not initialised
+  ~T5Model();
+  T5Model(T5Model&&) noexcept;
+
+  const T5Config& config() const;
+  std::vector<Parameter>& parameters();
+  const std::vector<Parameter>& parameters() const;
+
+  // HF's initialisation (factor 1.0), every tensor from its own stream of (seed, name).
+  void initialize(uint64_t seed);
+
+  // Encoder output [B, S, d_model] for padded titles: tokens [B, S] int64 text rows, lengths [B]
+  // int64 (host).
+  at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths) const;
+
+  // Inference. start(): projects cross-attention keys and values of every title once. step(): one
+  // decoder position for `rows` beams.
+  //   inputs    [rows] int64: the ID token fed, or -1 for the decoder start
+  //   parent    [rows] int64: row of the state's previous step that this row continues (ignored in
+  //   the first step) title     [rows] int64: the title (batch row of `start`) each row belongs to;
+  //   ascending
+  // Returns [rows, d_model], the hidden state behind the final norm, to be multiplied with head
+  // rows. Grad mode off is the caller's duty.
+  DecoderState start(const at::Tensor& encoded, const at::Tensor& lengths) const;
+  at::Tensor step(DecoderState& state, const at::Tensor& inputs, const at::Tensor& parent,
+                  const at::Tensor& title) const;
+
+  // hidden [rows, d_model] -> logits [rows, num_tokens] for ID tokens [first_token, first_token +
+  // num_tokens).
+  at::Tensor logits(const at::Tensor& hidden, int64_t first_token, int64_t num_tokens) const;
+
+ private:
+  friend struct T5Packed;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace tutti::trainer
