@@ -2,7 +2,8 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <optional>
+#include <map>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,11 @@
 #include "dist/runtime/artefact.h"
 
 namespace tutti::checkpoints {
+
+// File names inside a checkpoint folder.
+constexpr const char* kModelFile = "model.safetensors";
+constexpr const char* kOptimizerFile = "optimizer.safetensors";
+constexpr const char* kStateFile = "state.json";
 
 // The checkpoints of a run: RUN/checkpoints/step-000000123/ {model.safetensors,
 // optimizer.safetensors, state.json, manifest.json and any extra file, such as spiece.model}. Each
@@ -26,7 +32,8 @@ class CheckpointStore {
     std::map<std::string, std::string> made_from;  // role -> hash (dataset, id-table)
   };
   // Writes step-N (replacing one of the same step), then deletes the oldest so that `keep` (>= 1)
-  // remain. Rank 0 only.
+  // good ones up to N remain; a damaged one does not count. Also clears away what a killed save
+  // left behind. Rank 0 only. StorageError when it cannot be written; then nothing changes.
   Manifest save(int64_t step, const Content& content, int keep);
 
   std::vector<int64_t> steps()
@@ -34,6 +41,9 @@ class CheckpointStore {
   std::filesystem::path path_of(int64_t step) const;
 
  private:
+  void remove_leftovers() const;
+  void remove_old(int64_t newest, int keep) const;
+
   std::filesystem::path folder_;
 };
 
@@ -44,7 +54,8 @@ struct Checkpoint {
   nlohmann::json state;
 };
 // Opens a checkpoint folder, or the newest good checkpoint of a run folder (a damaged newest one is
-// reported and the one before is taken). DataError when there is none.
-Checkpoint open_checkpoint(const std::filesystem::path& run_or_checkpoint);
+// reported and the one before is taken). DataError when there is none. `verify`: read and hash
+// every byte, so that a flipped bit cannot pass; else sizes only.
+Checkpoint open_checkpoint(const std::filesystem::path& run_or_checkpoint, bool verify = true);
 
 }  // namespace tutti::checkpoints
