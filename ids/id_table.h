@@ -2,12 +2,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
 
+#include <nlohmann/json.hpp>
+
 #include "data/catalog.h"
 #include "dist/runtime/artefact.h"
+#include "ids/codebooks.h"
 
 namespace tutti::ids {
 
@@ -40,16 +44,31 @@ struct IdTable {
   std::span<const int32_t> id_of(int64_t track) const {
     return std::span(tokens).subspan(offsets[track], offsets[track + 1] - offsets[track]);
   }
-  int level_of(int32_t token) const;
+  int level_of(int32_t token) const;            // token in [0, num_tokens)
   std::string token_name(int32_t token) const;  // "<L0_17>"; the suffix level is "<S_3>"
 };
 
 // An ID table folder: manifest.json, ids.h5 (tokens, levels, token vectors), codebooks.h5 (what
-// encodes a new track), report.json.
+// encodes a new track; absent when the strategy has none), report.json.
 struct LoadedIdTable {
   Manifest manifest;
   IdTable table;
 };
 LoadedIdTable read_id_table(const std::filesystem::path& path);  // DataError naming what is wrong
+
+// What else an ID table artefact carries.
+struct IdTableExtras {
+  Codebooks codebooks;                           // no levels: none are written
+  nlohmann::json report;                         // null: no report.json
+  nlohmann::json config;                         // resolved options that shaped the content
+  std::map<std::string, std::string> made_from;  // "dataset", "embeddings" -> manifest hash
+};
+// Call on rank 0 only. UsageError when `out` exists and `overwrite` is not set.
+Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
+                        const IdTableExtras& extras, bool overwrite);
+
+// What encodes a vector as the table's codes: read from the artefact's codebooks.h5. DataError when
+// it has none.
+Codebooks read_codebooks(const std::filesystem::path& id_table);
 
 }  // namespace tutti::ids

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace tutti::ids {
+
+// What is done to the length of a vector before it is quantized. The length of a CF vector mostly
+// says how popular the track is, its direction what it sounds like.
+enum class NormHandling {
+  kRaw,     // kept
+  kUnit,    // x / |x|
+  kDamped,  // x / sqrt(|x|)
+};
+const char* name_of(NormHandling norm);               // "raw", "unit", "damped"
+NormHandling norm_handling(const std::string& name);  // UsageError naming the choices
+
+// K vectors; a code is a row.
+struct Codebook {
+  int64_t num_codes = 0;      // K
+  int64_t dim = 0;            // D
+  std::vector<float> values;  // [K, D]
+
+  std::span<const float> row(int64_t code) const {
+    return std::span(values).subspan(code * dim, dim);
+  }
+};
+
+// A residual quantizer: x' = scaled(x) - mean is close to levels[0][c0] + levels[1][c1] + ...
+struct Codebooks {
+  NormHandling norm = NormHandling::kRaw;
+  std::vector<float> mean;  // [D]
+  std::vector<Codebook> levels;
+
+  int64_t dim() const { return static_cast<int64_t>(mean.size()); }
+  int64_t num_levels() const { return static_cast<int64_t>(levels.size()); }
+  int64_t num_codes() const;  // sum over levels
+};
+
+}  // namespace tutti::ids
