@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 namespace tutti {
@@ -89,8 +91,8 @@ std::vector<int64_t> owned_splits(int64_t n, int64_t block, int size);  // [size
 template <typename T>
 std::vector<T> Communicator::all_gather(std::span<const T> mine) {
   static_assert(std::is_trivially_copyable_v<T>);
-  std::vector<int64_t> counts(size());
-  counts[rank()] = std::ssize(mine) * static_cast<int64_t>(sizeof(T));
+  std::vector<int64_t> counts(static_cast<size_t>(size()));
+  counts[static_cast<size_t>(rank())] = std::ssize(mine) * static_cast<int64_t>(sizeof(T));
   all_reduce_sum(std::span<int64_t>(counts));
   int64_t total = 0;
   for (int64_t c : counts) total += c;

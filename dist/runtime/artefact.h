@@ -61,9 +61,11 @@ class ArtefactWriter {
 };
 
 // Reads manifest.json and checks kind, format version, the sizes of all files and the stored hash.
-// DataError that names what is wrong: not an artefact, an artefact of another kind (and which
-// command makes the right one), a missing or truncated file.
-Manifest read_manifest(const std::filesystem::path& artefact, const std::string& expected_kind);
+// `newest_version`: the newest format version of this kind that the caller can read. DataError that
+// names what is wrong: not an artefact, an artefact of another kind (and which command makes the
+// right one), a newer format, a missing or truncated file.
+Manifest read_manifest(const std::filesystem::path& artefact, const std::string& expected_kind,
+                       int newest_version = 1);
 
 // Reads every byte and compares the SHA-256 of each file. DataError naming the first that differs.
 void verify_files(const std::filesystem::path& artefact, const Manifest& manifest);

@@ -62,8 +62,7 @@ class Permutation {
  private:
   uint64_t n_;
   int half_bits_;
-  std::array<uint32_t, 2> key_;
-  uint32_t index_low_, index_high_;
+  std::array<uint32_t, 2> key_, tweak_;  // from (seed, purpose, index)
 };
 
 }  // namespace tutti

@@ -1,0 +1,172 @@
+#include "dist/runtime/artefact.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "dist/runtime/errors.h"
+#include "dist/runtime/manifest_json.h"
+
+namespace tutti {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kManifestName = "manifest.json";
+
+[[noreturn]] void fail_storage(const fs::path& path, const std::string& what, int error) {
+  throw StorageError(Problem{.file = path.string(),
+                             .place = what,
+                             .found = std::generic_category().message(error),
+                             .expected = "",
+                             .cure = "check permissions and free space"});
+}
+
+void check_storage(const fs::path& path, const std::string& what, const std::error_code& problem) {
+  if (problem) fail_storage(path, what, problem.value());
+}
+
+// To the disk: a rename must not become durable before what it names.
+void sync(const fs::path& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) fail_storage(path, "cannot open for syncing", errno);
+  const int problem = ::fsync(file) == 0 ? 0 : errno;
+  ::close(file);
+  // A file system without fsync says EINVAL; there is nothing more to do for it.
+  if (problem != 0 && problem != EINVAL) fail_storage(path, "cannot sync", problem);
+}
+
+void rename_or_throw(const fs::path& from, const fs::path& to) {
+  std::error_code problem;
+  fs::rename(from, to, problem);
+  check_storage(to, fmt::format("cannot rename {} to it", from.filename().string()), problem);
+}
+
+// A hidden sibling of `destination` that no other process uses.
+fs::path hidden_sibling(const fs::path& destination, const std::string& use) {
+  return destination.parent_path() /
+         fmt::format(".{}.{}-{}", destination.filename().string(), use, ::getpid());
+}
+
+void write_text(const fs::path& path, const std::string& text) {
+  errno = 0;
+  std::ofstream stream(path, std::ios::binary);
+  stream << text;
+  stream.close();
+  if (!stream) fail_storage(path, "cannot write", errno);
+}
+
+[[noreturn]] void refuse_destination(const fs::path& destination, const std::string& found,
+                                     const std::string& cure) {
+  throw UsageError(Problem{
+      .file = destination.string(), .place = "", .found = found, .expected = "", .cure = cure});
+}
+
+void check_may_replace(const fs::path& destination, const std::string& kind, bool overwrite) {
+  std::error_code problem;
+  const fs::file_status status = fs::symlink_status(destination, problem);
+  if (!fs::exists(status)) return;
+  if (!overwrite) {
+    refuse_destination(destination, "an existing path",
+                       "choose another one or replace it with --overwrite");
+  }
+  const std::string other = "choose another path: --overwrite replaces only " + kind + " folders";
+  if (!fs::is_directory(status) || !fs::exists(destination / kManifestName, problem)) {
+    refuse_destination(destination, "something that is not a tutti artefact", other);
+  }
+  const std::string found = parse_manifest(destination / kManifestName).kind;
+  if (found != kind) refuse_destination(destination, "an artefact of kind " + found, other);
+}
+
+}  // namespace
+
+ArtefactWriter::ArtefactWriter(fs::path destination, std::string kind, bool overwrite)
+    : destination_(fs::absolute(destination).lexically_normal()),
+      kind_(std::move(kind)),
+      overwrite_(overwrite) {
+  if (!destination_.has_filename()) destination_ = destination_.parent_path();  // "out/"
+  if (destination.empty() || !destination_.has_filename()) {
+    refuse_destination(destination, "no name of a folder", "give the folder to make");
+  }
+  check_may_replace(destination_, kind_, overwrite_);
+  std::error_code problem;
+  fs::create_directories(destination_.parent_path(), problem);
+  check_storage(destination_.parent_path(), "cannot make the folder", problem);
+  staging_ = hidden_sibling(destination_, "tmp");
+  fs::remove_all(staging_, problem);  // of a killed process that had our number
+  fs::create_directory(staging_, problem);
+  check_storage(destination_, "cannot make it", problem);
+}
+
+ArtefactWriter::~ArtefactWriter() {
+  std::error_code ignored;
+  if (!committed_) fs::remove_all(staging_, ignored);
+}
+
+fs::path ArtefactWriter::file(const std::string& name) const {
+  const fs::path path = staging_ / name;
+  const fs::path inside = path.lexically_relative(staging_);
+  TUTTI_CHECK(!committed_ && name != kManifestName && !inside.empty() && *inside.begin() != ".." &&
+                  *inside.begin() != ".",
+              name);
+  std::error_code problem;
+  fs::create_directories(path.parent_path(), problem);
+  check_storage(destination_ / name, "cannot make its folder", problem);
+  return path;
+}
+
+Manifest ArtefactWriter::commit(Manifest manifest) {
+  TUTTI_CHECK(!committed_);
+  TUTTI_CHECK(manifest.format_version >= 1);
+  manifest.kind = kind_;
+  manifest.files.clear();
+  std::vector<fs::path> folders = {staging_};
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging_)) {
+    if (entry.is_directory()) {
+      folders.push_back(entry.path());
+      continue;
+    }
+    TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
+    sync(entry.path());
+    manifest.files[entry.path().lexically_relative(staging_).generic_string()] = {
+        static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
+  }
+  manifest.hash = manifest_hash(manifest);
+  write_text(staging_ / kManifestName, manifest_text(manifest));
+  sync(staging_ / kManifestName);
+  for (const fs::path& folder : folders) sync(folder);
+
+  check_may_replace(destination_, kind_, overwrite_);
+  std::error_code ignored;
+  if (fs::exists(fs::symlink_status(destination_, ignored))) {
+    const fs::path old = hidden_sibling(destination_, "old");
+    // One step where the file system can swap, so that the name always means a whole artefact.
+    if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, destination_.c_str(), RENAME_EXCHANGE) ==
+        0) {
+      rename_or_throw(staging_, old);
+    } else {
+      rename_or_throw(destination_, old);
+      std::error_code problem;
+      fs::rename(staging_, destination_, problem);
+      if (problem) fs::rename(old, destination_, ignored);
+      check_storage(destination_, "cannot replace it", problem);
+    }
+    committed_ = true;
+    fs::remove_all(old, ignored);
+  } else {
+    rename_or_throw(staging_, destination_);
+    committed_ = true;
+  }
+  sync(destination_.parent_path());
+  return manifest;
+}
+
+}  // namespace tutti
