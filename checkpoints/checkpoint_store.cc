@@ -121,7 +121,8 @@ Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
                                .expected = {},
                                .cure = "choose another --out"});
   }
-  remove_leftovers();
+  remove_leftovers(/*replaced_too=*/false);
+  remove_damaged(step);
 
   ArtefactWriter writer(path_of(step), kKind, /*overwrite=*/true);
   const std::map<std::string, std::string> metadata{{"format", "pt"}};
@@ -139,20 +140,36 @@ Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
   manifest.made_from = content.made_from;
   manifest = writer.commit(std::move(manifest));
 
+  remove_leftovers(/*replaced_too=*/true);
   remove_old(step, keep);
   return manifest;
 }
 
-void CheckpointStore::remove_leftovers() const {
+// What a killed save left: staging folders, half-deleted checkpoints and, `replaced_too`, folders
+// that were being replaced (one may be the last copy of its step until the next save is whole).
+void CheckpointStore::remove_leftovers(bool replaced_too) const {
   std::error_code error;
   std::vector<fs::path> leftovers;
   for (const auto& entry : fs::directory_iterator(folder_, error)) {
     const std::string name = entry.path().filename().string();
-    const bool is_ours =
-        name.starts_with(".") && name.find(kPrefix) != std::string::npos && entry.is_directory();
-    if (is_ours) leftovers.push_back(entry.path());
+    const bool is_ours = name.starts_with(".") && name.find(kPrefix) != std::string::npos;
+    const bool is_replaced = name.find(".old-") != std::string::npos;
+    if (is_ours && (replaced_too || !is_replaced)) leftovers.push_back(entry.path());
   }
   for (const fs::path& path : leftovers) fs::remove_all(path, error);
+}
+
+// The writer replaces only what is an artefact.
+void CheckpointStore::remove_damaged(int64_t step) const {
+  const fs::path path = path_of(step);
+  std::error_code error;
+  if (!fs::exists(path, error)) return;
+  try {
+    read_manifest(path, kKind);
+  } catch (const DataError& damage) {
+    log::warn(fmt::format("a damaged checkpoint is replaced: {}", damage.what()));
+    remove_checkpoint(path);
+  }
 }
 
 void CheckpointStore::remove_old(int64_t newest, int keep) const {

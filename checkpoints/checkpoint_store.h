@@ -41,7 +41,8 @@ class CheckpointStore {
   std::filesystem::path path_of(int64_t step) const;
 
  private:
-  void remove_leftovers() const;
+  void remove_leftovers(bool replaced_too) const;
+  void remove_damaged(int64_t step) const;
   void remove_old(int64_t newest, int keep) const;
 
   std::filesystem::path folder_;

@@ -19,8 +19,8 @@ using nlohmann::json;
 
 struct Entry {
   std::string name;
-  std::optional<TensorType> type;
-  std::optional<std::vector<uint64_t>> shape, offsets;
+  TensorType type = TensorType::kF32;
+  std::vector<uint64_t> shape, offsets;
 };
 
 std::string type_names() {
@@ -70,8 +70,7 @@ class HeaderEvents final : public nlohmann::json_sax<json> {
       where_ = Where::kTop;
     } else if (where_ == Where::kTop) {
       where_ = key_ == kMetadataKey ? Where::kMetadata : Where::kEntry;
-      if (where_ == Where::kEntry)
-        entries.push_back({.name = key_, .type = {}, .shape = {}, .offsets = {}});
+      if (where_ == Where::kEntry) entries.emplace_back().name = key_;
       inner_keys_.clear();
     } else {
       return unexpected("an object");
@@ -94,11 +93,11 @@ class HeaderEvents final : public nlohmann::json_sax<json> {
   bool end_object() override {
     if (where_ == Where::kEntry) {
       const Entry& entry = entries.back();
-      if (!entry.type || !entry.shape || !entry.offsets) {
+      if (inner_keys_.size() != 3) {  // each of the three known fields once
         fail("an incomplete entry", "dtype, shape and data_offsets");
       }
-      if (entry.offsets->size() != 2) {
-        fail(fmt::format("{} data_offsets", entry.offsets->size()), "2, begin and end");
+      if (entry.offsets.size() != 2) {
+        fail(fmt::format("{} data_offsets", entry.offsets.size()), "2, begin and end");
       }
     }
     where_ = where_ == Where::kTop ? Where::kOutside : Where::kTop;
@@ -108,7 +107,7 @@ class HeaderEvents final : public nlohmann::json_sax<json> {
   bool start_array(std::size_t) override {
     if (where_ != Where::kEntry || key_ == "dtype") return unexpected("an array");
     auto& slot = key_ == "shape" ? entries.back().shape : entries.back().offsets;
-    list_ = &slot.emplace();
+    list_ = &slot;
     where_ = Where::kList;
     return true;
   }
@@ -163,123 +162,109 @@ class HeaderEvents final : public nlohmann::json_sax<json> {
   std::vector<uint64_t>* list_ = nullptr;
 };
 
-class Checker {
- public:
-  Checker(std::string_view bytes, const std::string& path) : bytes_(bytes), path_(path) {}
+[[noreturn]] void fail(const std::string& path, const std::string& place, const std::string& found,
+                       const std::string& expected) {
+  throw DataError(Problem{.file = path,
+                          .place = place,
+                          .found = found,
+                          .expected = expected,
+                          .cure = "the file is damaged or no safetensors file"});
+}
 
-  // The header's JSON, without padding.
-  std::string_view json_text() const {
-    if (bytes_.size() < 8) {
-      fail("header", fmt::format("{} bytes", bytes_.size()), "at least 8: the header's length");
-    }
-    uint64_t length = 0;
-    for (int i = 7; i >= 0; --i) {
-      length = length << 8 | static_cast<unsigned char>(bytes_[static_cast<size_t>(i)]);
-    }
-    if (length > static_cast<uint64_t>(kMaxHeaderBytes)) {
-      fail("header", fmt::format("a length of {} bytes", length),
-           fmt::format("at most {}", kMaxHeaderBytes));
-    }
-    if (length > bytes_.size() - 8) {
-      fail("header", fmt::format("a length of {} bytes", length),
-           fmt::format("at most the {} bytes that follow in the file", bytes_.size() - 8));
-    }
-    std::string_view text = bytes_.substr(8, length);
-    while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
-    if (text.empty() || text.front() != '{') fail("header", "no '{' first", "a JSON object");
-    if (text.back() != '}') {
-      fail("header", "no '}' last", "a JSON object with nothing but spaces behind it");
-    }
-    return text;
+// The header with its padding; the data is what follows.
+std::string_view header_text(std::string_view bytes, const std::string& path) {
+  if (bytes.size() < 8) {
+    fail(path, "header", fmt::format("{} bytes", bytes.size()), "at least 8: the header's length");
   }
-
-  std::string_view data() const {
-    uint64_t length = 0;
-    for (int i = 7; i >= 0; --i) {
-      length = length << 8 | static_cast<unsigned char>(bytes_[static_cast<size_t>(i)]);
-    }
-    return bytes_.substr(8 + length);
+  uint64_t length = 0;
+  for (size_t i = 8; i-- > 0;) length = length << 8 | static_cast<unsigned char>(bytes[i]);
+  const std::string found = fmt::format("a length of {} bytes", length);
+  if (length > static_cast<uint64_t>(kMaxHeaderBytes)) {
+    fail(path, "header", found, fmt::format("at most {}", kMaxHeaderBytes));
   }
-
-  // The tensors in file order, checked to cover the data without a hole or an overlap.
-  std::vector<NamedTensor> place(std::vector<Entry> entries) const {
-    std::stable_sort(entries.begin(), entries.end(),
-                     [](const Entry& a, const Entry& b) { return *a.offsets < *b.offsets; });
-    const std::string_view bytes = data();
-    std::vector<NamedTensor> tensors;
-    uint64_t end = 0;
-    for (const Entry& entry : entries) {
-      const std::string place = fmt::format("entry '{}'", entry.name);
-      const uint64_t first = (*entry.offsets)[0], last = (*entry.offsets)[1];
-      if (first > last)
-        fail(place, fmt::format("data_offsets [{}, {}]", first, last), "begin <= end");
-      if (first != end) {
-        fail(place, fmt::format("data from byte {}", first),
-             fmt::format("byte {}: tensors follow each other without {}", end,
-                         first > end ? "holes" : "overlaps"));
-      }
-      const auto wanted = bytes_wanted(entry);
-      if (!wanted)
-        fail(place, fmt::format("shape [{}]", fmt::join(*entry.shape, ", ")), "a size below 2^63");
-      if (*wanted != last - first) {
-        fail(place, fmt::format("{} bytes of data", last - first),
-             fmt::format("{} for {} [{}]", *wanted, name_of(*entry.type),
-                         fmt::join(*entry.shape, ", ")));
-      }
-      if (last > bytes.size()) {
-        fail(place, fmt::format("data up to byte {}", last),
-             fmt::format("at most {}: the file is truncated", bytes.size()));
-      }
-      tensors.push_back({.name = entry.name,
-                         .type = *entry.type,
-                         .shape = std::vector<int64_t>(entry.shape->begin(), entry.shape->end()),
-                         .data = bytes.data() + first});
-      end = last;
-    }
-    if (end != bytes.size()) {
-      fail("data", fmt::format("{} bytes", bytes.size()),
-           fmt::format("{}: nothing may follow the last tensor", end));
-    }
-    return tensors;
+  if (length > bytes.size() - 8) {
+    fail(path, "header", found,
+         fmt::format("at most the {} bytes that follow in the file", bytes.size() - 8));
   }
+  return bytes.substr(8, length);
+}
 
- private:
-  static std::optional<uint64_t> bytes_wanted(const Entry& entry) {
-    // Signed 64-bit as everywhere in the program; a zero dimension does not excuse a huge one.
-    int64_t total = size_of(*entry.type);
-    bool is_empty = false;
-    for (const uint64_t dim : *entry.shape) {
-      if (dim > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
-      is_empty = is_empty || dim == 0;
-      if (dim != 0 && __builtin_mul_overflow(total, static_cast<int64_t>(dim), &total)) {
-        return std::nullopt;
-      }
+std::string_view without_padding(std::string_view text, const std::string& path) {
+  while (!text.empty() && text.back() == ' ') text.remove_suffix(1);
+  if (text.empty() || text.front() != '{') fail(path, "header", "no '{' first", "a JSON object");
+  if (text.back() != '}') {
+    fail(path, "header", "no '}' last", "a JSON object with nothing but spaces behind it");
+  }
+  return text;
+}
+
+// Signed 64-bit as everywhere in the program; a zero dimension does not excuse a huge one.
+std::optional<uint64_t> bytes_wanted(const Entry& entry) {
+  int64_t total = size_of(entry.type);
+  bool is_empty = false;
+  for (const uint64_t dim : entry.shape) {
+    if (dim > static_cast<uint64_t>(INT64_MAX)) return std::nullopt;
+    is_empty = is_empty || dim == 0;
+    if (dim != 0 && __builtin_mul_overflow(total, static_cast<int64_t>(dim), &total)) {
+      return std::nullopt;
     }
-    return is_empty ? 0 : static_cast<uint64_t>(total);
   }
+  return is_empty ? 0 : static_cast<uint64_t>(total);
+}
 
-  [[noreturn]] void fail(const std::string& place, const std::string& found,
-                         const std::string& expected) const {
-    throw DataError(Problem{.file = path_,
-                            .place = place,
-                            .found = found,
-                            .expected = expected,
-                            .cure = "the file is damaged or no safetensors file"});
+// The tensors in file order, checked to cover the data without a hole or an overlap.
+std::vector<NamedTensor> place(const std::vector<Entry>& entries, std::string_view data,
+                               const std::string& path) {
+  std::vector<const Entry*> in_order;
+  for (const Entry& entry : entries) in_order.push_back(&entry);
+  std::stable_sort(in_order.begin(), in_order.end(),
+                   [](const Entry* a, const Entry* b) { return a->offsets < b->offsets; });
+  std::vector<NamedTensor> tensors;
+  uint64_t end = 0;
+  for (const Entry* entry : in_order) {
+    const std::string where = fmt::format("entry '{}'", entry->name);
+    const std::string shape = fmt::format("[{}]", fmt::join(entry->shape, ", "));
+    const uint64_t first = entry->offsets[0], last = entry->offsets[1];
+    if (first > last) {
+      fail(path, where, fmt::format("data_offsets [{}, {}]", first, last), "begin <= end");
+    }
+    if (first != end) {
+      fail(path, where, fmt::format("data from byte {}", first),
+           fmt::format("byte {}: tensors follow each other without {}", end,
+                       first > end ? "holes" : "overlaps"));
+    }
+    const auto wanted = bytes_wanted(*entry);
+    if (!wanted) fail(path, where, "shape " + shape, "a size below 2^63 bytes");
+    if (*wanted != last - first) {
+      fail(path, where, fmt::format("{} bytes of data", last - first),
+           fmt::format("{} for {} {}", *wanted, name_of(entry->type), shape));
+    }
+    if (last > data.size()) {
+      fail(path, where, fmt::format("data up to byte {}", last),
+           fmt::format("at most {}: the file is truncated", data.size()));
+    }
+    tensors.push_back({.name = entry->name,
+                       .type = entry->type,
+                       .shape = std::vector<int64_t>(entry->shape.begin(), entry->shape.end()),
+                       .data = data.data() + first});
+    end = last;
   }
-
-  std::string_view bytes_;
-  const std::string& path_;
-};
+  if (end != data.size()) {
+    fail(path, "data", fmt::format("{} bytes", data.size()),
+         fmt::format("{}: nothing may follow the last tensor", end));
+  }
+  return tensors;
+}
 
 }  // namespace
 
 SafetensorsHeader parse_safetensors_header(std::string_view file_bytes, const std::string& path) {
-  const Checker checker(file_bytes, path);
-  const std::string_view text = checker.json_text();
+  const std::string_view header = header_text(file_bytes, path);
+  const std::string_view text = without_padding(header, path);
   HeaderEvents events(path);
   json::sax_parse(text.begin(), text.end(), &events);
   return {.metadata = std::move(events.metadata),
-          .tensors = checker.place(std::move(events.entries))};
+          .tensors = place(events.entries, file_bytes.substr(8 + header.size()), path)};
 }
 
 }  // namespace tutti::checkpoints
