@@ -79,12 +79,26 @@ struct Options::Impl {
   po::options_description described() const {
     po::options_description description;
     for (const OptionEntry& entry : entries) {
-      if (entry.positional) continue;
-      auto* value = po::value<std::string>();
-      if (std::holds_alternative<bool*>(entry.target)) value->implicit_value("true");
-      description.add_options()(entry.name.c_str(), value);
+      if (!entry.positional)
+        description.add_options()(entry.name.c_str(), po::value<std::string>());
     }
     return description;
+  }
+
+  // Flags with their value attached, since Boost would take the word after a bare flag for it:
+  // --NAME is --NAME=true, and --no-NAME is --NAME=false where NAME is on by default.
+  std::vector<std::string> with_attached_flags(std::vector<std::string> args) const {
+    for (std::string& arg : args) {
+      for (const OptionEntry& entry : entries) {
+        if (!std::holds_alternative<bool*>(entry.target)) continue;
+        if (arg == "--" + entry.name) {
+          arg += "=true";
+        } else if (is_on_by_default(entry) && arg == "--no-" + entry.name) {
+          arg = "--" + entry.name + "=false";
+        }
+      }
+    }
+    return args;
   }
 
   Given from_flags(const std::vector<std::string>& args, std::vector<std::string>* words) const {
@@ -94,7 +108,7 @@ struct Options::Impl {
       namespace style = po::command_line_style;
       const po::options_description description = described();
       const po::parsed_options parsed =
-          po::command_line_parser(std::vector<std::string>(args.begin(), end_of_flags))
+          po::command_line_parser(with_attached_flags({args.begin(), end_of_flags}))
               .options(description)
               .style(style::allow_long | style::long_allow_adjacent | style::long_allow_next)
               .allow_unregistered()
@@ -103,7 +117,7 @@ struct Options::Impl {
         if (option.position_key >= 0 || option.string_key.empty()) {
           for (const std::string& word : option.value) take_word(word, words);
         } else if (option.unregistered) {
-          if (!take_negation(option.string_key, &given)) fail_unknown("", option.string_key, "--");
+          fail_unknown("", option.string_key, "--");
         } else {
           take_flag(option, &given);
         }
@@ -123,25 +137,13 @@ struct Options::Impl {
   }
 
   void take_flag(const po::option& option, Given* given) const {
-    std::vector<std::string> texts = option.value;
-    if (texts.empty()) texts = {"true"};
+    const std::vector<std::string>& texts = option.value;
     // Boost takes the next token whatever it is; a value that looks like a flag must be attached.
     if (texts[0].rfind("--", 0) == 0 && option.original_tokens.size() > 1) {
       fail(fmt::format("--{} needs a value, found '{}'", option.string_key, texts[0]));
     }
     auto& all = (*given)[option.string_key];
     all.insert(all.end(), texts.begin(), texts.end());
-  }
-
-  // --no-NAME for a flag that is on by default.
-  bool take_negation(const std::string& name, Given* given) const {
-    for (const OptionEntry& entry : entries) {
-      if (is_on_by_default(entry) && name == "no-" + entry.name) {
-        (*given)[entry.name].emplace_back("false");
-        return true;
-      }
-    }
-    return false;
   }
 
   Given from_environment() const {

@@ -1,0 +1,258 @@
+#include <string>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include "checkpoints/checkpoint_store.h"
+#include "data/dataset.h"
+#include "data/tokenizer.h"
+#include "dist/runtime/errors.h"
+#include "dist/runtime/log.h"
+#include "dist/stop_flag.h"
+#include "ids/id_table.h"
+#include "launch/commands.h"
+#include "launch/options.h"
+#include "launch/progress.h"
+#include "trainer/id_rows.h"
+#include "trainer/model_io.h"
+#include "trainer/run_folder.h"
+#include "trainer/trainer.h"
+
+namespace tutti::launch {
+namespace {
+
+struct TrainArgs {
+  std::string dataset, ids, out, vocabulary, schedule = "cosine", weight = "pair",
+                                             start_ids = "codebook";
+  bool resume = false, overwrite = false;
+  uint64_t seed = 1;
+  int threads = 1, keep = 2;
+  int64_t vocabulary_size = 4000, titles_per_step = 8;
+  trainer::T5Config model;
+  trainer::TrainerOptions trainer;
+};
+
+Options declare(TrainArgs& a) {
+  Options options("train",
+                  "Trains a generator of track IDs on the titles of the training playlists, "
+                  "data-parallel over all ranks.",
+                  "mpirun -n 2 tutti train --dataset data --ids ids --out run --steps 5000 "
+                  "--titles-per-step 8");
+  trainer::LearningRate& rate = a.trainer.learning_rate;
+  options.require("dataset", &a.dataset, "dataset folder")
+      .require("ids", &a.ids, "ID table folder, made from that dataset")
+      .require("out", &a.out, "run folder: config.ini, log.jsonl, checkpoints/")
+      .add("resume", &a.resume,
+           "go on from the newest checkpoint in --out; starts from nothing when there is none")
+      .add("overwrite", &a.overwrite, "replace the run in --out")
+      .add("steps", &rate.total_steps, "length of the run in optimizer steps")
+      .add("titles-per-step", &a.titles_per_step, "playlists a step, over all ranks")
+      .add("learning-rate", &rate.peak, "peak learning rate")
+      .add("warmup-steps", &rate.warmup_steps, "linear warm-up")
+      .add("schedule", &a.schedule, "constant | linear | cosine, after the warm-up")
+      .add("weight-decay", &a.trainer.adamw.weight_decay, "AdamW, on matrices and embeddings")
+      .add("clip-norm", &a.trainer.clip_norm, "bound on the gradient's norm; 0: none")
+      .add("weight", &a.weight,
+           "pair: each track counts the same | playlist: each playlist counts the same")
+      .add("vocabulary", &a.vocabulary,
+           "a spiece.model to use; empty: one is trained on the training titles")
+      .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most")
+      .add("d-model", &a.model.d_model, "width")
+      .add("d-kv", &a.model.d_kv, "width of an attention head")
+      .add("num-heads", &a.model.num_heads, "attention heads")
+      .add("d-ff", &a.model.d_ff, "width of the feed-forward layers")
+      .add("num-layers", &a.model.num_layers, "encoder layers")
+      .add("num-decoder-layers", &a.model.num_decoder_layers, "decoder layers")
+      .add("start-ids", &a.start_ids,
+           "rows of ID tokens start from: codebook (their vectors, projected) | random")
+      .add("report-every", &a.trainer.report_every, "steps between reports in log.jsonl")
+      .add("checkpoint-every", &a.trainer.checkpoint_every, "steps between checkpoints")
+      .add("keep", &a.keep, "checkpoints to keep")
+      .add("seed", &a.seed, "of initial weights and data order")
+      .add("threads", &a.threads, "threads a rank");
+  return options;
+}
+
+void check(const TrainArgs& a) {
+  const auto at_least = [](const char* option, int64_t value, int64_t bound) {
+    if (value < bound)
+      throw UsageError(
+          Problem{"", option, std::to_string(value), fmt::format("at least {}", bound), ""});
+  };
+  at_least("--steps", a.trainer.learning_rate.total_steps, 1);
+  at_least("--titles-per-step", a.titles_per_step, 1);
+  at_least("--warmup-steps", a.trainer.learning_rate.warmup_steps, 0);
+  at_least("--report-every", a.trainer.report_every, 1);
+  at_least("--checkpoint-every", a.trainer.checkpoint_every, 1);
+  at_least("--keep", a.keep, 1);
+  at_least("--threads", a.threads, 1);
+  at_least("--vocabulary-size", a.vocabulary_size, 300);
+  for (const auto& [option, value] : {std::pair("--d-model", a.model.d_model),
+                                      {"--d-kv", a.model.d_kv},
+                                      {"--num-heads", a.model.num_heads},
+                                      {"--d-ff", a.model.d_ff},
+                                      {"--num-layers", a.model.num_layers},
+                                      {"--num-decoder-layers", a.model.num_decoder_layers}}) {
+    at_least(option, value, 1);
+  }
+  if (a.resume && a.overwrite)
+    throw UsageError("--resume and --overwrite exclude each other; give one");
+  const auto one_of = [](const char* option, const std::string& value, const char* first,
+                         const char* second) {
+    if (value != first && value != second)
+      throw UsageError(Problem{"", option, value, fmt::format("{} or {}", first, second), ""});
+  };
+  one_of("--weight", a.weight, "pair", "playlist");
+  one_of("--start-ids", a.start_ids, "codebook", "random");
+}
+
+// Rank 0 makes or reads the vocabulary, so that it exists once.
+data::Tokenizer shared_tokenizer(const TrainArgs& a, const data::Dataset& dataset,
+                                 Communicator& comm) {
+  std::string bytes;
+  if (comm.is_root()) {
+    bytes = a.vocabulary.empty()
+                ? trainer::train_title_vocabulary(
+                      dataset, {.num_pieces = static_cast<int32_t>(a.vocabulary_size)})
+                : data::Tokenizer::from_file(a.vocabulary).bytes();
+  }
+  int64_t size = std::ssize(bytes);
+  comm.broadcast(&size, sizeof(size), 0);
+  bytes.resize(size);
+  comm.broadcast(bytes.data(), size, 0);
+  return data::Tokenizer::from_bytes(std::move(bytes), "vocabulary");
+}
+
+// A run can only go on with what decides which samples a step holds.
+void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
+                   const std::string& path) {
+  for (const char* key : {"seed", "titles-per-step", "weight"}) {
+    if (before.at(key) != now.at(key)) {
+      throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(),
+                               before.at(key).dump(),
+                               "resume with the run's own value, or train into another --out"});
+    }
+  }
+}
+
+nlohmann::json without_paths(nlohmann::json resolved) {
+  for (const char* key :
+       {"dataset", "ids", "out", "vocabulary", "resume", "overwrite", "threads", "config"})
+    resolved.erase(key);
+  return resolved;
+}
+
+}  // namespace
+
+int run_train(const std::vector<std::string>& args, Communicator& comm) {
+  TrainArgs a;
+  Options options = declare(a);
+  if (!options.parse(args)) return 0;
+  check(a);
+  a.trainer.learning_rate.schedule = trainer::schedule_from_name(a.schedule);
+  at::set_num_threads(a.threads);
+
+  const data::Dataset dataset = data::Dataset::open(a.dataset);
+  const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
+  require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
+  const nlohmann::json config = without_paths(options.resolved());
+
+  // What is there to go on from; all ranks look, so that all agree.
+  const checkpoints::CheckpointStore store(a.out);
+  const bool resumed = a.resume && !store.steps().empty();
+  std::optional<checkpoints::Checkpoint> last;
+  if (resumed) {
+    last = checkpoints::open_checkpoint(a.out);
+    require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
+    require_made_from(last->path, last->manifest, "id-table", ids.manifest);
+    check_resumed(last->state.at("train"), config, last->path.string());
+  }
+  std::optional<trainer::RunFolder> run;
+  if (comm.is_root()) {
+    using Existing = trainer::RunFolder::Existing;
+    run.emplace(a.out, a.resume      ? Existing::kResume
+                       : a.overwrite ? Existing::kReplace
+                                     : Existing::kRefuse);
+    run->write_config(options.resolved_ini());
+  }
+
+  const data::Tokenizer tokenizer =
+      resumed ? data::Tokenizer::from_file((last->path / "spiece.model").string())
+              : shared_tokenizer(a, dataset, comm);
+  if (resumed) {
+    a.model = trainer::t5_config_from_json(last->state.at("model"));
+  } else {
+    a.model.text_rows = tokenizer.num_pieces();
+    a.model.id_tokens = ids.table.num_tokens();
+  }
+  trainer::T5Model model(a.model);
+  trainer::AdamW optimizer(model, a.trainer.adamw);
+  int64_t first_step = 0;
+  if (resumed) {
+    first_step = last->state.at("step").get<int64_t>();
+    trainer::load_parameters(model, last->model);
+    trainer::load_optimizer(
+        optimizer, checkpoints::SafetensorsFile::open(last->path / "optimizer.safetensors"),
+        first_step);
+    if (run) run->truncate_log_after(first_step);
+    log::info(fmt::format("resuming {} at step {}", last->path.string(), first_step));
+  } else {
+    model.initialize(a.seed);
+    if (a.start_ids == "codebook") trainer::start_id_rows_from_codebooks(model, ids.table, a.seed);
+  }
+
+  trainer::TrainingData data(dataset, tokenizer, ids.table,
+                             {.titles_per_step = a.titles_per_step,
+                              .seed = a.seed,
+                              .weighting = a.weight == "pair" ? trainer::Weighting::kPair
+                                                              : trainer::Weighting::kPlaylist});
+  const int64_t total_steps = a.trainer.learning_rate.total_steps;
+  log::info(
+      fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
+                  "epochs in {} steps of {} "
+                  "titles; {} rank(s) x {} thread(s)",
+                  count_words(model.num_parameters()), tokenizer.num_pieces(),
+                  ids.table.num_tokens(), count_words(data.num_playlists()),
+                  static_cast<double>(total_steps * a.titles_per_step) /
+                      static_cast<double>(data.num_playlists()),
+                  total_steps, a.titles_per_step, comm.size(), a.threads));
+
+  Progress progress("train", total_steps, "steps", ProgressView::of_process(comm));
+  progress.set(first_step);
+  StopFlag stop;
+  const trainer::TrainerHooks hooks = {
+      .report =
+          [&](const trainer::StepReport& r) {
+            progress.note(fmt::format("loss {:.3f}, {:.0f} pairs/s", r.loss, r.pairs_per_s));
+            progress.set(r.step);
+            if (run) run->append(r);
+          },
+      .checkpoint =
+          [&](int64_t step) {
+            if (!comm.is_root()) return;
+            checkpoints::CheckpointStore(a.out).save(
+                step,
+                {.model = trainer::parameters_as_tensors(model),
+                 .optimizer = trainer::optimizer_as_tensors(optimizer),
+                 .state = {{"step", step},
+                           {"softmax", "level"},
+                           {"model", trainer::to_json(a.model)},
+                           {"train", config}},
+                 .files = {{"spiece.model", tokenizer.bytes()}},
+                 .made_from = {{"dataset", dataset.manifest().hash},
+                               {"id-table", ids.manifest.hash}}},
+                a.keep);
+          },
+      .stop_requested = [&] { return stop.requested(); }};
+  const trainer::TrainEnd end =
+      trainer::Trainer(model, optimizer, data, ids.table, comm, a.trainer).run(first_step, hooks);
+  progress.finish();
+  if (end == trainer::TrainEnd::kStopped) {
+    log::info("stopped by a signal, checkpoint written; go on with --resume");
+    return static_cast<int>(ExitCode::kStopped);
+  }
+  return 0;
+}
+
+}  // namespace tutti::launch
