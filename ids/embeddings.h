@@ -5,7 +5,9 @@
 #include <span>
 #include <vector>
 
-#include "data/dataset.h"
+#include <nlohmann/json.hpp>
+
+#include "data/string_table.h"
 #include "dist/runtime/artefact.h"
 
 namespace tutti::ids {
@@ -31,5 +33,8 @@ struct LoadedEmbeddings {
   Embeddings embeddings;
 };
 LoadedEmbeddings read_embeddings(const std::filesystem::path& path);
+// The same, and a bad row is named by its track's key too.
+LoadedEmbeddings read_embeddings(const std::filesystem::path& path,
+                                 const data::StringTable* track_keys);
 
 }  // namespace tutti::ids

@@ -1,0 +1,172 @@
+#include <algorithm>
+#include <fstream>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "data/hdf5.h"
+#include "dist/runtime/errors.h"
+#include "ids/id_table.h"
+#include "ids/vector_ops.h"
+
+namespace tutti::ids {
+namespace {
+
+constexpr const char* kKind = "id-table";
+constexpr const char* kIdsFile = "ids.h5";
+constexpr const char* kCodebooksFile = "codebooks.h5";
+constexpr const char* kCure = "build the table again with `tutti ids build`";
+
+std::string level_name(int64_t level) {
+  return fmt::format("codebook_{}", level);
+}
+
+[[noreturn]] void refuse(const std::string& file, const std::string& place,
+                         const std::string& found, const std::string& expected) {
+  throw DataError({file, place, found, expected, kCure});
+}
+
+void check_table(const std::string& file, const IdTable& table) {
+  data::check_offsets(table.offsets, static_cast<int64_t>(table.tokens.size()), file, "'offsets'");
+  if (table.levels.empty()) refuse(file, "'level_first_token'", "no levels", "at least one");
+  int32_t expected_first = 0;
+  for (size_t l = 0; l < table.levels.size(); ++l) {
+    const auto& level = table.levels[l];
+    if (level.first_token != expected_first || level.num_tokens < 1 ||
+        level.num_tokens > INT32_MAX - level.first_token) {
+      refuse(file, fmt::format("level {}", l),
+             fmt::format("{} tokens from token {} on", level.num_tokens, level.first_token),
+             fmt::format("at least one token, from token {} on", expected_first));
+    }
+    expected_first += level.num_tokens;
+  }
+  const int32_t num_tokens = table.num_tokens();
+  const auto bad = std::find_if(table.tokens.begin(), table.tokens.end(),
+                                [&](int32_t token) { return token < 0 || token >= num_tokens; });
+  if (bad != table.tokens.end()) {
+    refuse(file, fmt::format("'tokens' at {}", bad - table.tokens.begin()),
+           fmt::format("token {}", *bad), fmt::format("a token in [0, {})", num_tokens));
+  }
+  const auto expected_values = num_tokens * table.vector_dim;
+  if (std::ssize(table.token_vectors) != expected_values) {
+    refuse(file, "'token_vectors'", fmt::format("{} values", table.token_vectors.size()),
+           fmt::format("{} x {}", num_tokens, table.vector_dim));
+  }
+  const int64_t not_finite = find_non_finite(table.token_vectors.data(), expected_values);
+  if (not_finite >= 0) {
+    refuse(file, fmt::format("'token_vectors' row {}", not_finite / table.vector_dim),
+           fmt::format("{}", table.token_vectors[not_finite]), "finite values");
+  }
+}
+
+void write_codebooks(const std::filesystem::path& path, const Codebooks& codebooks) {
+  auto file = data::Hdf5File::create(path);
+  file.set_attribute("norm", std::string(name_of(codebooks.norm)));
+  file.set_attribute("levels", codebooks.num_levels());
+  file.write<float>("mean", codebooks.mean, data::Storage::kRaw);
+  for (int64_t l = 0; l < codebooks.num_levels(); ++l) {
+    file.write_matrix<float>(level_name(l), codebooks.levels[l].values, codebooks.dim());
+  }
+  file.close();
+}
+
+void write_ids(const std::filesystem::path& path, const IdTable& table) {
+  auto file = data::Hdf5File::create(path);
+  file.set_attribute("strategy", table.strategy);
+  file.set_attribute("space", table.space);
+  std::vector<int32_t> first, count;
+  for (const auto& level : table.levels) {
+    first.push_back(level.first_token);
+    count.push_back(level.num_tokens);
+  }
+  file.write<int32_t>("level_first_token", first);
+  file.write<int32_t>("level_num_tokens", count);
+  file.write<int64_t>("offsets", table.offsets);
+  file.write<int32_t>("tokens", table.tokens);
+  if (table.vector_dim > 0) {
+    file.write_matrix<float>("token_vectors", table.token_vectors, table.vector_dim);
+  }
+  file.close();
+}
+
+}  // namespace
+
+LoadedIdTable read_id_table(const std::filesystem::path& path) {
+  LoadedIdTable loaded{read_manifest(path, kKind), {}};
+  const std::string file_name = (path / kIdsFile).string();
+  const auto file = data::Hdf5File::open(path / kIdsFile);
+  auto& table = loaded.table;
+  table.strategy = file.string_attribute("strategy");
+  table.space = file.string_attribute("space");
+  const auto first = file.read<int32_t>("level_first_token");
+  const auto count = file.read<int32_t>("level_num_tokens");
+  if (first.size() != count.size()) {
+    refuse(file_name, "'level_num_tokens'", fmt::format("{} levels", count.size()),
+           fmt::format("{}", first.size()));
+  }
+  for (size_t l = 0; l < first.size(); ++l) table.levels.push_back({first[l], count[l]});
+  table.offsets = file.read<int64_t>("offsets");
+  table.tokens = file.read<int32_t>("tokens");
+  if (file.has("token_vectors")) {
+    const auto shape = file.shape("token_vectors");
+    table.vector_dim = shape.size() == 2 ? shape[1] : 0;
+    table.token_vectors = file.read<float>("token_vectors");
+  }
+  check_table(file_name, table);
+  return loaded;
+}
+
+Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
+                        const IdTableExtras& extras, bool overwrite) {
+  ArtefactWriter writer(out, kKind, overwrite);
+  write_ids(writer.file(kIdsFile), table);
+  if (extras.codebooks.num_levels() > 0) {
+    write_codebooks(writer.file(kCodebooksFile), extras.codebooks);
+  }
+  if (!extras.report.is_null()) {
+    std::ofstream report(writer.file("report.json"));
+    report << extras.report.dump(2) << '\n';
+    report.close();
+    if (!report) {
+      throw StorageError({(out / "report.json").string(), "", "a failed write", "room for it", ""});
+    }
+  }
+  Manifest manifest;
+  manifest.counts = {{"tracks", table.num_tracks()},
+                     {"tokens", table.num_tokens()},
+                     {"id_length", table.id_length()}};
+  manifest.config = extras.config.is_null() ? nlohmann::json::object() : extras.config;
+  manifest.made_from = extras.made_from;
+  return writer.commit(std::move(manifest));
+}
+
+Codebooks read_codebooks(const std::filesystem::path& id_table) {
+  const auto manifest = read_manifest(id_table, kKind);
+  const std::string file_name = (id_table / kCodebooksFile).string();
+  if (!manifest.files.contains(kCodebooksFile)) {
+    throw DataError({file_name, "", "no codebooks", "a table of semantic IDs", kCure});
+  }
+  const auto file = data::Hdf5File::open(file_name);
+  Codebooks codebooks;
+  codebooks.norm = norm_handling(file.string_attribute("norm"));
+  codebooks.mean = file.read<float>("mean");
+  const int64_t num_levels = file.int64_attribute("levels");
+  for (int64_t l = 0; l < num_levels; ++l) {
+    const auto shape = file.shape(level_name(l));
+    if (shape.size() != 2 || shape[1] != codebooks.dim()) {
+      refuse(file_name, "'" + level_name(l) + "'",
+             fmt::format("shape [{}]", fmt::join(shape, ", ")),
+             fmt::format("[codes, {}]", codebooks.dim()));
+    }
+    codebooks.levels.push_back({shape[0], shape[1], file.read<float>(level_name(l))});
+    const auto& values = codebooks.levels.back().values;
+    const int64_t not_finite = find_non_finite(values.data(), std::ssize(values));
+    if (not_finite >= 0) {
+      refuse(file_name, fmt::format("'{}' row {}", level_name(l), not_finite / codebooks.dim()),
+             fmt::format("{}", values[not_finite]), "finite values");
+    }
+  }
+  return codebooks;
+}
+
+}  // namespace tutti::ids

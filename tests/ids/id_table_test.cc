@@ -1,0 +1,168 @@
+#include "ids/id_table.h"
+
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "data/hdf5.h"
+#include "dist/runtime/errors.h"
+#include "tests/ids/temp_dir.h"
+
+namespace tutti::ids {
+namespace {
+
+using testing::HasSubstr;
+
+IdTable small_table() {
+  IdTable table;
+  table.strategy = "semantic";
+  table.space = "cf";
+  table.levels = {{0, 2}, {2, 3}, {5, 2}};
+  table.offsets = {0, 3, 6, 9};
+  table.tokens = {0, 2, 5, 1, 4, 5, 1, 4, 6};
+  table.vector_dim = 2;
+  for (int i = 0; i < 14; ++i) table.token_vectors.push_back(i < 10 ? 0.5F * i : 0);
+  return table;
+}
+
+IdTableExtras small_extras() {
+  IdTableExtras extras;
+  extras.codebooks = {
+      NormHandling::kUnit, {0.25F, -1}, {{2, 2, {0, 0.5F, 1, 1.5F}}, {3, 2, {2, 2, 3, 3, 4, 4}}}};
+  extras.report = {{"tracks", 3}};
+  extras.config = {{"levels", 2}};
+  extras.made_from = {{"dataset", std::string(64, 'a')}};
+  return extras;
+}
+
+// Writes ids.h5 of a valid manifest with these arrays.
+void write_artefact(const std::filesystem::path& out, const IdTable& table) {
+  write_id_table(out, table, small_extras(), true);
+}
+
+TEST(IdTable, KnowsTheLevelAndNameOfAToken) {
+  const auto table = small_table();
+  EXPECT_EQ(table.num_tokens(), 7);
+  EXPECT_EQ(table.level_of(1), 0);
+  EXPECT_EQ(table.level_of(2), 1);
+  EXPECT_EQ(table.level_of(6), 2);
+  EXPECT_EQ(table.token_name(1), "<L0_1>");
+  EXPECT_EQ(table.token_name(4), "<L1_2>");
+  EXPECT_EQ(table.token_name(6), "<S_1>");
+}
+
+TEST(IdTable, ComesBackFromItsFolderAsItWas) {
+  const TempDir dir;
+  const auto table = small_table();
+  const auto manifest = write_id_table(dir / "ids", table, small_extras(), false);
+  const auto loaded = read_id_table(dir / "ids");
+  EXPECT_EQ(loaded.manifest.hash, manifest.hash);
+  EXPECT_EQ(loaded.manifest.made_from.at("dataset"), std::string(64, 'a'));
+  EXPECT_EQ(loaded.manifest.counts.at("tracks"), 3);
+  EXPECT_EQ(loaded.table.strategy, "semantic");
+  EXPECT_EQ(loaded.table.space, "cf");
+  EXPECT_EQ(loaded.table.offsets, table.offsets);
+  EXPECT_EQ(loaded.table.tokens, table.tokens);
+  EXPECT_EQ(loaded.table.vector_dim, 2);
+  EXPECT_EQ(loaded.table.token_vectors, table.token_vectors);
+  ASSERT_EQ(loaded.table.levels.size(), 3U);
+  EXPECT_EQ(loaded.table.levels[2].first_token, 5);
+  EXPECT_EQ(loaded.table.levels[2].num_tokens, 2);
+  EXPECT_TRUE(std::filesystem::exists(dir / "ids/report.json"));
+
+  const auto codebooks = read_codebooks(dir / "ids");
+  EXPECT_EQ(codebooks.norm, NormHandling::kUnit);
+  EXPECT_EQ(codebooks.mean, (std::vector<float>{0.25F, -1}));
+  ASSERT_EQ(codebooks.num_levels(), 2);
+  EXPECT_EQ(codebooks.levels[1].num_codes, 3);
+  EXPECT_EQ(codebooks.levels[1].values, (std::vector<float>{2, 2, 3, 3, 4, 4}));
+}
+
+TEST(IdTable, IsTheSameBytesWhenWrittenTwice) {
+  const TempDir dir;
+  const auto first = write_id_table(dir / "a", small_table(), small_extras(), false);
+  const auto second = write_id_table(dir / "b", small_table(), small_extras(), false);
+  EXPECT_EQ(first.hash, second.hash);
+}
+
+TEST(IdTable, WithoutVectorsOrCodebooksIsFine) {
+  const TempDir dir;
+  auto table = small_table();
+  table.vector_dim = 0;
+  table.token_vectors.clear();
+  write_id_table(dir / "ids", table, {}, false);
+  EXPECT_EQ(read_id_table(dir / "ids").table.vector_dim, 0);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "ids"); }),
+              HasSubstr("no codebooks"));
+}
+
+TEST(IdTable, IsNotOverwrittenUnasked) {
+  const TempDir dir;
+  write_artefact(dir / "ids", small_table());
+  EXPECT_THROW(write_id_table(dir / "ids", small_table(), {}, false), UsageError);
+}
+
+TEST(IdTable, RefusesTokensOutOfRange) {
+  const TempDir dir;
+  auto table = small_table();
+  table.tokens[4] = 7;
+  write_artefact(dir / "ids", table);
+  EXPECT_THAT(
+      message_of<DataError>([&] { read_id_table(dir / "ids"); }),
+      testing::AllOf(HasSubstr("ids.h5"), HasSubstr("'tokens' at 4"), HasSubstr("token 7")));
+}
+
+TEST(IdTable, RefusesLevelsWithGapsOffsetsThatFallAndVectorsOfAnotherSize) {
+  const TempDir dir;
+  auto table = small_table();
+  table.levels[1].first_token = 3;
+  write_artefact(dir / "ids", table);
+  EXPECT_THAT(message_of<DataError>([&] { read_id_table(dir / "ids"); }), HasSubstr("level 1"));
+  table = small_table();
+  table.offsets = {0, 6, 3, 9};
+  write_artefact(dir / "ids", table);
+  EXPECT_THAT(message_of<DataError>([&] { read_id_table(dir / "ids"); }), HasSubstr("'offsets'"));
+  table = small_table();
+  table.token_vectors.resize(12);
+  write_artefact(dir / "ids", table);
+  EXPECT_THAT(message_of<DataError>([&] { read_id_table(dir / "ids"); }),
+              HasSubstr("'token_vectors'"));
+  table = small_table();
+  table.token_vectors[3] = std::nanf("");
+  write_artefact(dir / "ids", table);
+  EXPECT_THAT(message_of<DataError>([&] { read_id_table(dir / "ids"); }),
+              HasSubstr("'token_vectors' row 1"));
+}
+
+TEST(IdTable, RefusesAnotherKindOfArtefactAndATruncatedFile) {
+  const TempDir dir;
+  EXPECT_THROW(read_id_table(dir / "missing"), DataError);
+  write_artefact(dir / "ids", small_table());
+  std::filesystem::resize_file(dir / "ids/ids.h5", 100);
+  EXPECT_THROW(read_id_table(dir / "ids"), DataError);
+}
+
+TEST(Codebooks, RefuseANanAndAnotherDimension) {
+  const TempDir dir;
+  auto extras = small_extras();
+  extras.codebooks.levels[1].values[2] = INFINITY;
+  write_id_table(dir / "a", small_table(), extras, false);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "a"); }),
+              HasSubstr("'codebook_1' row 1"));
+  extras = small_extras();
+  extras.codebooks.mean.push_back(0);
+  extras.codebooks.levels = {{2, 3, std::vector<float>(6)}, {3, 2, std::vector<float>(6)}};
+  write_id_table(dir / "b", small_table(), extras, false);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }),
+              HasSubstr("'codebook_1': found shape [2, 3]"));
+}
+
+TEST(NormHandling, IsKnownByName) {
+  EXPECT_EQ(norm_handling("damped"), NormHandling::kDamped);
+  EXPECT_EQ(norm_handling("raw"), NormHandling::kRaw);
+  EXPECT_THAT(message_of<UsageError>([] { norm_handling("l2"); }),
+              HasSubstr("raw, unit or damped"));
+}
+
+}  // namespace
+}  // namespace tutti::ids
