@@ -65,6 +65,7 @@ class Dataset {
 
   PlaylistBlock read(int64_t first, int64_t last)
       const;  // [first, last); DataError on a checksum or shape mismatch
+  StringTable keys(int64_t first, int64_t last) const;  // the user's ids of these playlists
 
  private:
   struct Impl;

@@ -75,6 +75,8 @@ class Hdf5File {
   std::unique_ptr<Impl> impl_;
 };
 
+std::string shape_text(const std::vector<int64_t>& shape);  // "[3, 128]"
+
 // DataError unless `offsets` [n + 1] starts at 0, never falls and ends at `num_values`: the check
 // of every CSR array that is read. `place`: the name of the dataset, for the message.
 void check_offsets(const std::vector<int64_t>& offsets, int64_t num_values, const std::string& file,
