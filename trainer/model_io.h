@@ -2,14 +2,16 @@
 
 #include <filesystem>
 #include <memory>
-#include <string>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/safetensors.h"
 #include "data/tokenizer.h"
 #include "dist/runtime/artefact.h"
 #include "ids/id_table.h"
 #include "trainer/models/t5.h"
+#include "trainer/optimizer.h"
 
 namespace tutti::trainer {
 
@@ -26,5 +28,13 @@ struct LoadedModel {
 // DataError when the checkpoint is damaged or was trained for another ID table than `ids` (both
 // hashes named).
 LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Manifest& ids);
+
+// A model and its optimizer as named tensors for the checkpoint store, and back. The tensors point
+// into the model: save before it changes. Loading throws DataError when a tensor is missing or has
+// another shape.
+std::vector<checkpoints::NamedTensor> parameters_as_tensors(const T5Model& model);
+void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file);
+std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer);
+void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, int64_t num_steps);
 
 }  // namespace tutti::trainer

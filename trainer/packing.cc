@@ -109,6 +109,7 @@ PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
         node_of[b].push_back(node);
         batch.input.push_back(prefix.token);
         batch.title.push_back(b);
+        batch.depth.push_back(depth);
         batch.slot.push_back(nodes_of_title[b]++);
         std::vector<int64_t> path;
         if (depth > 0) path = paths[parent_node_of[b][prefix.parent]];

@@ -27,8 +27,9 @@ find_package_handle_standard_args(TuttiTorch
 
 if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
   add_library(tutti::torch INTERFACE IMPORTED)
-  target_include_directories(tutti::torch SYSTEM INTERFACE
-    ${TuttiTorch_INCLUDE_DIR} ${TuttiTorch_INCLUDE_DIR}/torch/csrc/api/include)
+  # Behind the system's headers: the folder holds a fmt of its own, which must not shadow the one that we link.
+  target_compile_options(tutti::torch INTERFACE
+    "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}" "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}/torch/csrc/api/include")
   target_compile_definitions(tutti::torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
   target_link_libraries(tutti::torch INTERFACE ${TuttiTorch_CPU_LIBRARY} ${TuttiTorch_C10_LIBRARY})
 endif()

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -50,6 +50,15 @@ struct DecoderState {
   at::Tensor cross_bias;                     // [B, 1, 1, S]: 0, or -inf at padding
 };
 
+// The decoder nodes of a packed batch as tensors (see trainer/packing.h for the meaning of each).
+struct TreeInputs {
+  at::Tensor input;                // [M] int64, the first B are the start nodes
+  at::Tensor slot;                 // [M] int64
+  at::Tensor ancestors;            // [M, T] int64
+  at::Tensor depth;                // [M] int64
+  int64_t max_nodes_of_title = 0;  // N
+};
+
 class T5Model {
  public:
   explicit T5Model(const T5Config& config);  // parameters allocated, not initialised
@@ -59,22 +68,39 @@ class T5Model {
   const T5Config& config() const;
   std::vector<Parameter>& parameters();
   const std::vector<Parameter>& parameters() const;
+  // nullptr when there is none of that name.
+  Parameter* find(const std::string& name);
 
-  // HF's initialisation (factor 1.0), every tensor from its own stream of (seed, name).
+  // All parameters and their gradients as two flat buffers, parameters with weight decay first.
+  // Parameters start at multiples of 16 elements; the padding is zero and stays zero.
+  at::Tensor flat_values() const;  // [num_flat]
+  at::Tensor flat_grads() const;   // [num_flat]
+  int64_t num_decay_elements() const;
+  int64_t num_parameters() const;  // without padding
+
+  // HF's initialisation (factor 1.0), except that the ID head starts at d_model^-0.5 so that the
+  // first losses are near ln(codes). Every tensor draws from its own stream of (seed, position in
+  // parameters()).
   void initialize(uint64_t seed);
 
   // Encoder output [B, S, d_model] for padded titles: tokens [B, S] int64 text rows, lengths [B]
   // int64 (host).
   at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths) const;
 
+  // Training. The hidden state [M, d_model] of every node behind the final norm: a node attends to
+  // its path from the start node and to its title. Linear layers run over the M nodes without
+  // padding.
+  at::Tensor decode_tree(const at::Tensor& encoded, const at::Tensor& lengths,
+                         const TreeInputs& tree) const;
+
   // Inference. start(): projects cross-attention keys and values of every title once. step(): one
   // decoder position for `rows` beams.
-  //   inputs    [rows] int64: the ID token fed, or -1 for the decoder start
-  //   parent    [rows] int64: row of the state's previous step that this row continues (ignored in
-  //   the first step) title     [rows] int64: the title (batch row of `start`) each row belongs to;
-  //   ascending
-  // Returns [rows, d_model], the hidden state behind the final norm, to be multiplied with head
-  // rows. Grad mode off is the caller's duty.
+  //   inputs    [rows] int64: the ID token fed (ignored in the first step, which feeds the decoder
+  //   start) parent    [rows] int64: row of the state's previous step that this row continues
+  //   (ignored in the first step) title     [rows] int64: the title (batch row of `start`) each row
+  //   belongs to
+  // Returns [rows, d_model], the hidden state behind the final norm. The caller switches grad mode
+  // off when it does not want gradients.
   DecoderState start(const at::Tensor& encoded, const at::Tensor& lengths) const;
   at::Tensor step(DecoderState& state, const at::Tensor& inputs, const at::Tensor& parent,
                   const at::Tensor& title) const;
@@ -84,7 +110,6 @@ class T5Model {
   at::Tensor logits(const at::Tensor& hidden, int64_t first_token, int64_t num_tokens) const;
 
  private:
-  friend struct T5Packed;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };

@@ -1,0 +1,55 @@
+#include "trainer/id_rows.h"
+
+#include <cmath>
+#include <vector>
+
+#include "dist/runtime/errors.h"
+#include "dist/runtime/rng.h"
+
+namespace tutti::trainer {
+
+void start_id_rows_from_codebooks(T5Model& model, const ids::IdTable& table, uint64_t seed) {
+  const int64_t dim = table.vector_dim;
+  if (dim == 0) return;
+  const int64_t d_model = model.config().d_model;
+  auto* embedding = model.find("id_embedding.weight")->value.data_ptr<float>();
+  auto* head = model.find("lm_head.id.weight")->value.data_ptr<float>();
+  const auto head_scale = static_cast<float>(std::pow(d_model, -0.5));
+
+  Rng rng(seed, Purpose::kIdTokens);
+  std::vector<float> projection(dim * d_model);  // [dim, d_model]
+  for (float& p : projection) p = static_cast<float>(rng.normal());
+
+  for (const ids::IdLevel& level : table.levels) {
+    // Unit variance over the level, about its mean: then a projected row has entries of variance 1,
+    // as a random row has.
+    std::vector<double> mean(dim, 0.0);
+    double square = 0;
+    const float* vectors =
+        table.token_vectors.data() + static_cast<int64_t>(level.first_token) * dim;
+    for (int64_t t = 0; t < level.num_tokens; ++t) {
+      for (int64_t k = 0; k < dim; ++k) mean[k] += vectors[t * dim + k];
+    }
+    for (double& m : mean) m /= level.num_tokens;
+    for (int64_t t = 0; t < level.num_tokens; ++t) {
+      for (int64_t k = 0; k < dim; ++k) square += std::pow(vectors[t * dim + k] - mean[k], 2);
+    }
+    if (square == 0) continue;
+    const double scale = std::sqrt(static_cast<double>(level.num_tokens) / square);
+    std::vector<float> row(d_model);
+    for (int64_t t = 0; t < level.num_tokens; ++t) {
+      std::fill(row.begin(), row.end(), 0.0F);
+      for (int64_t k = 0; k < dim; ++k) {
+        const auto x = static_cast<float>(scale * (vectors[t * dim + k] - mean[k]));
+        for (int64_t j = 0; j < d_model; ++j) row[j] += x * projection[k * d_model + j];
+      }
+      const int64_t token = level.first_token + t;
+      for (int64_t j = 0; j < d_model; ++j) {
+        embedding[token * d_model + j] = row[j];
+        head[token * d_model + j] = head_scale * row[j];
+      }
+    }
+  }
+}
+
+}  // namespace tutti::trainer

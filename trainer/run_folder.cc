@@ -1,0 +1,78 @@
+#include "trainer/run_folder.h"
+
+#include <fstream>
+#include <system_error>
+#include <vector>
+
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+namespace {
+
+namespace fs = std::filesystem;
+
+void write_text(const fs::path& path, const std::string& text, std::ios::openmode mode) {
+  std::ofstream out(path, mode);
+  out << text;
+  out.flush();
+  if (!out) throw StorageError(Problem{path.string(), "", "", "", "cannot be written"});
+}
+
+}  // namespace
+
+RunFolder::RunFolder(fs::path path, Existing existing) : path_(std::move(path)) {
+  if (fs::exists(path_) && existing != Existing::kResume) {
+    if (existing == Existing::kRefuse) {
+      throw UsageError(
+          Problem{path_.string(), "", "a folder that exists", "a new one",
+                  "give another --out, or --resume to go on, or --overwrite to start again"});
+    }
+    if (!fs::exists(path_ / "config.ini") || !fs::exists(path_ / "log.jsonl")) {
+      throw UsageError(Problem{path_.string(), "", "a folder without config.ini and log.jsonl",
+                               "a run to overwrite", "give another --out"});
+    }
+    fs::remove_all(path_);
+  }
+  std::error_code error;
+  fs::create_directories(path_ / "checkpoints", error);
+  if (error)
+    throw StorageError(
+        Problem{path_.string(), "", error.message(), "a folder that can be made", ""});
+  write_text(path_ / "log.jsonl", "", std::ios::app);
+}
+
+void RunFolder::write_config(const std::string& ini) const {
+  write_text(path_ / "config.ini", ini, std::ios::trunc);
+}
+
+void RunFolder::truncate_log_after(int64_t step) const {
+  std::ifstream in(path_ / "log.jsonl");
+  std::string kept, line;
+  while (std::getline(in, line)) {
+    const nlohmann::json record = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (record.is_object() && record.value("step", int64_t{0}) <= step) kept += line + "\n";
+  }
+  in.close();
+  write_text(path_ / "log.jsonl", kept, std::ios::trunc);
+}
+
+void RunFolder::append(const StepReport& r) const {
+  append({{"event", "step"},
+          {"step", r.step},
+          {"loss", r.loss},
+          {"grad_norm", r.grad_norm},
+          {"learning_rate", r.learning_rate},
+          {"pairs_per_s", r.pairs_per_s},
+          {"nodes_per_pair", r.nodes_per_pair},
+          {"step_ms", r.step_ms},
+          {"data_ms", r.data_ms},
+          {"model_ms", r.model_ms},
+          {"reduce_ms", r.reduce_ms},
+          {"update_ms", r.update_ms}});
+}
+
+void RunFolder::append(const nlohmann::json& record) const {
+  write_text(path_ / "log.jsonl", record.dump() + "\n", std::ios::app);
+}
+
+}  // namespace tutti::trainer
