@@ -1,7 +1,5 @@
 #include "dist/mpi_communicator.h"
 
-#define OMPI_SKIP_MPICXX 1
-#define MPICH_SKIP_MPICXX 1
 #include <algorithm>
 #include <array>
 #include <cstddef>

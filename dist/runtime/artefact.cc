@@ -7,8 +7,9 @@
 #include <cerrno>
 #include <cstdio>
 #include <fstream>
+#include <map>
+#include <string>
 #include <system_error>
-#include <vector>
 
 #include <fmt/format.h>
 
@@ -50,9 +51,14 @@ void rename_or_throw(const fs::path& from, const fs::path& to) {
   check_storage(to, fmt::format("cannot rename {} to it", from.filename().string()), problem);
 }
 
+fs::path parent_of(const fs::path& path) {
+  const fs::path parent = path.parent_path();
+  return parent.empty() ? fs::path(".") : parent;
+}
+
 // A hidden sibling of `destination` that no other process uses.
 fs::path hidden_sibling(const fs::path& destination, const std::string& use) {
-  return destination.parent_path() /
+  return parent_of(destination) /
          fmt::format(".{}.{}-{}", destination.filename().string(), use, ::getpid());
 }
 
@@ -86,20 +92,50 @@ void check_may_replace(const fs::path& destination, const std::string& kind, boo
   if (found != kind) refuse_destination(destination, "an artefact of kind " + found, other);
 }
 
+// Every file under `staging`, by its path from there.
+std::map<std::string, FileEntry> sync_and_hash_files(const fs::path& staging) {
+  std::map<std::string, FileEntry> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging)) {
+    sync(entry.path());
+    if (entry.is_directory()) continue;
+    TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
+    files[entry.path().lexically_relative(staging).generic_string()] = {
+        static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
+  }
+  return files;
+}
+
+// `staging` takes the name of `destination`, whose content is removed.
+void replace_folder(const fs::path& staging, const fs::path& destination) {
+  const fs::path old = hidden_sibling(destination, "old");
+  std::error_code ignored;
+  fs::remove_all(old, ignored);
+  // One step where the file system can swap, so that the name always means a whole artefact.
+  if (::renameat2(AT_FDCWD, staging.c_str(), AT_FDCWD, destination.c_str(), RENAME_EXCHANGE) == 0) {
+    rename_or_throw(staging, old);
+  } else {
+    rename_or_throw(destination, old);
+    std::error_code problem;
+    fs::rename(staging, destination, problem);
+    if (problem) fs::rename(old, destination, ignored);
+    check_storage(destination, "cannot replace it", problem);
+  }
+  fs::remove_all(old, ignored);
+}
+
 }  // namespace
 
 ArtefactWriter::ArtefactWriter(fs::path destination, std::string kind, bool overwrite)
-    : destination_(fs::absolute(destination).lexically_normal()),
-      kind_(std::move(kind)),
-      overwrite_(overwrite) {
+    : destination_(destination.lexically_normal()), kind_(std::move(kind)), overwrite_(overwrite) {
   if (!destination_.has_filename()) destination_ = destination_.parent_path();  // "out/"
-  if (destination.empty() || !destination_.has_filename()) {
+  const fs::path name = destination_.filename();
+  if (name.empty() || name == "." || name == "..") {
     refuse_destination(destination, "no name of a folder", "give the folder to make");
   }
   check_may_replace(destination_, kind_, overwrite_);
   std::error_code problem;
-  fs::create_directories(destination_.parent_path(), problem);
-  check_storage(destination_.parent_path(), "cannot make the folder", problem);
+  fs::create_directories(parent_of(destination_), problem);
+  check_storage(parent_of(destination_), "cannot make the folder", problem);
   staging_ = hidden_sibling(destination_, "tmp");
   fs::remove_all(staging_, problem);  // of a killed process that had our number
   fs::create_directory(staging_, problem);
@@ -127,45 +163,23 @@ Manifest ArtefactWriter::commit(Manifest manifest) {
   TUTTI_CHECK(!committed_);
   TUTTI_CHECK(manifest.format_version >= 1);
   manifest.kind = kind_;
-  manifest.files.clear();
-  std::vector<fs::path> folders = {staging_};
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging_)) {
-    if (entry.is_directory()) {
-      folders.push_back(entry.path());
-      continue;
-    }
-    TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
-    sync(entry.path());
-    manifest.files[entry.path().lexically_relative(staging_).generic_string()] = {
-        static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
-  }
-  manifest.hash = manifest_hash(manifest);
-  write_text(staging_ / kManifestName, manifest_text(manifest));
-  sync(staging_ / kManifestName);
-  for (const fs::path& folder : folders) sync(folder);
-
-  check_may_replace(destination_, kind_, overwrite_);
-  std::error_code ignored;
-  if (fs::exists(fs::symlink_status(destination_, ignored))) {
-    const fs::path old = hidden_sibling(destination_, "old");
-    // One step where the file system can swap, so that the name always means a whole artefact.
-    if (::renameat2(AT_FDCWD, staging_.c_str(), AT_FDCWD, destination_.c_str(), RENAME_EXCHANGE) ==
-        0) {
-      rename_or_throw(staging_, old);
+  try {
+    manifest.files = sync_and_hash_files(staging_);
+    manifest.hash = manifest_hash(manifest);
+    write_text(staging_ / kManifestName, manifest_text(manifest));
+    sync(staging_ / kManifestName);
+    sync(staging_);
+    check_may_replace(destination_, kind_, overwrite_);
+    if (fs::exists(fs::symlink_status(destination_))) {
+      replace_folder(staging_, destination_);
     } else {
-      rename_or_throw(destination_, old);
-      std::error_code problem;
-      fs::rename(staging_, destination_, problem);
-      if (problem) fs::rename(old, destination_, ignored);
-      check_storage(destination_, "cannot replace it", problem);
+      rename_or_throw(staging_, destination_);
     }
     committed_ = true;
-    fs::remove_all(old, ignored);
-  } else {
-    rename_or_throw(staging_, destination_);
-    committed_ = true;
+    sync(parent_of(destination_));
+  } catch (const fs::filesystem_error& e) {
+    fail_storage(e.path1(), "cannot write the artefact", e.code().value());
   }
-  sync(destination_.parent_path());
   return manifest;
 }
 

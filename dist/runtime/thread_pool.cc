@@ -33,6 +33,15 @@ struct ThreadPool::State {
   std::atomic<bool> busy = false;
   std::vector<std::thread> workers;
 
+  ~State() {
+    {
+      const std::lock_guard lock(mutex);
+      closing = true;
+    }
+    start.notify_all();
+    for (std::thread& worker : workers) worker.join();
+  }
+
   void run_blocks(int thread) {
     while (true) {
       const int64_t block = next_block.fetch_add(1);
@@ -74,14 +83,7 @@ ThreadPool::ThreadPool(int num_threads) : state_(std::make_unique<State>()) {
   }
 }
 
-ThreadPool::~ThreadPool() {
-  {
-    const std::lock_guard lock(state_->mutex);
-    state_->closing = true;
-  }
-  state_->start.notify_all();
-  for (std::thread& worker : state_->workers) worker.join();
-}
+ThreadPool::~ThreadPool() = default;
 
 int ThreadPool::num_threads() const {
   return static_cast<int>(state_->workers.size()) + 1;

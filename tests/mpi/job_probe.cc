@@ -1,0 +1,50 @@
+// A program that ends in the way its argument says, for the tests of how a job ends.
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <string_view>
+
+#include <mpi.h>
+
+#include "dist/communicator.h"
+#include "dist/mpi_communicator.h"
+#include "dist/runtime/errors.h"
+
+namespace {
+
+using namespace std::string_view_literals;
+
+void run(std::string_view way, tutti::Communicator& comm) {
+  comm.barrier();
+  const bool is_culprit = comm.rank() == 1;
+  if (way == "hello"sv) {
+    std::printf("rank %d in a world of %d\n", comm.rank(), comm.size());
+  } else if (way == "kill"sv) {
+    if (is_culprit) std::raise(SIGKILL);
+  } else if (way == "abort"sv) {
+    if (is_culprit) comm.abort(static_cast<int>(tutti::ExitCode::kNotFinite));
+  } else if (way == "throw"sv) {
+    if (is_culprit) throw tutti::DataError("bad row on rank 1");
+  } else if (way == "lost"sv) {
+    if (is_culprit) tutti::check_mpi(MPI_ERR_OTHER, "MPI_Barrier");
+  }
+  comm.barrier();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::string_view way = argc > 1 ? argv[1] : "hello";
+  std::unique_ptr<tutti::Communicator> comm;
+  try {
+    comm = tutti::make_communicator_from_environment();
+    run(way, *comm);
+  } catch (const tutti::Error& e) {
+    std::fprintf(stderr, "%s\n", e.what());
+    const int code = static_cast<int>(e.code());
+    if (comm) comm->abort(code);
+    return code;
+  }
+  return 0;
+}
