@@ -1,0 +1,207 @@
+#include "trainer/evaluate/evaluator.h"
+
+#include <gmock/gmock.h>
+
+#include <algorithm>
+#include <cstring>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "dist/runtime/rng.h"
+#include "tests/trainer/tiny_playlists.h"
+#include "trainer/baselines/popularity.h"
+#include "trainer/evaluate/report.h"
+
+namespace tutti::trainer {
+namespace {
+
+using data::Part;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+TinyPlaylists corpus() {
+  TinyPlaylists playlists;
+  playlists.add("Rainy Day", {0, 1, 2});
+  playlists.add("rock", {1, 3});
+  playlists.add("rainy day!", {2, 1}, Part::kTest);  // seen: equal after normalisation
+  playlists.add("jazz night", {5, 4}, Part::kTest);  // unseen
+  playlists.add("rock", {3, 0}, Part::kValidation);
+  playlists.add("rainy day!", {0}, Part::kTest);
+  playlists.add("no tracks", {}, Part::kTest);
+  return playlists;
+}
+
+TEST(QuerySet, SeparatesSeenFromUnseenTitlesByTheirNormalisedForm) {
+  const auto playlists = corpus();
+  const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {});
+  EXPECT_THAT(queries.seen.titles, ElementsAre("rainy day!"));
+  EXPECT_THAT(queries.seen.title_of, ElementsAre(0, 0));
+  EXPECT_THAT(queries.seen.relevant_of(0), ElementsAre(1, 2)) << "ascending";
+  EXPECT_THAT(queries.seen.relevant_of(1), ElementsAre(0));
+  EXPECT_THAT(queries.unseen.titles, ElementsAre("jazz night"));
+  EXPECT_THAT(queries.unseen.relevant_of(0), ElementsAre(4, 5));
+  EXPECT_EQ(queries.unseen.size(), 1) << "a playlist without tracks is no query";
+
+  const auto validation =
+      make_playlist_queries(playlists.titles, playlists.source(), {.part = Part::kValidation});
+  EXPECT_EQ(validation.seen.size(), 1);
+  EXPECT_EQ(validation.unseen.size(), 0);
+}
+
+TEST(QuerySet, DrawsTheSameSampleForASeedAndAnotherOneForAnother) {
+  TinyPlaylists playlists;
+  for (int i = 0; i < 200; ++i) playlists.add("title " + std::to_string(i), {i}, Part::kTest);
+  const auto draw = [&playlists](uint64_t seed) {
+    const QueryOptions options = {.max_queries = 20, .seed = seed};
+    return make_playlist_queries(playlists.titles, playlists.source(), options).unseen;
+  };
+  const auto first = draw(1);
+  EXPECT_EQ(first.size(), 20);
+  EXPECT_EQ(first.num_candidates, 200);
+  EXPECT_TRUE(std::is_sorted(first.relevant.begin(), first.relevant.end())) << "dataset order";
+  EXPECT_EQ(first.relevant, draw(1).relevant);
+  EXPECT_NE(first.relevant, draw(2).relevant);
+
+  const QueryOptions no_cap = {.max_queries = 0};
+  EXPECT_EQ(make_playlist_queries(playlists.titles, playlists.source(), no_cap).unseen.size(), 200);
+}
+
+TEST(QuerySet, HoldsEditorialPromptsAndTheTracksThatCarryTheirTags) {
+  data::Catalog catalog;
+  for (const char* tag : {"genre:rock", "mood/theme:sad"}) catalog.tag_names.push_back(tag);
+  for (int32_t t = 0; t < 40; ++t) {
+    catalog.track_keys.push_back("t" + std::to_string(t));
+    for (int32_t tag = 0; tag < 2; ++tag) {
+      if (tag == 0 || t % 3 == 0) catalog.tags.push_back(tag);
+    }
+    catalog.tag_offsets.push_back(std::ssize(catalog.tags));
+  }
+  const auto set = make_editorial_query_set(catalog, {});
+  ASSERT_EQ(set.size(), 1) << "one pair of tags";
+  EXPECT_EQ(set.relevant_of(0).size(), 14U) << "every third of 40 tracks";
+  EXPECT_TRUE(make_editorial_query_set(data::Catalog{}, {}).titles.empty());
+}
+
+TEST(Evaluate, ScoresEveryQueryAgainstTheListOfItsTitle) {
+  const auto playlists = corpus();
+  const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {});
+  PopularityRanker popularity(playlists.train_counts);  // 1 0 2 3 4 5
+  const auto comm = make_single_communicator();
+  const auto result = evaluate(popularity, queries.seen, {.k = 2}, *comm);
+  EXPECT_EQ(result.ranker, "popularity");
+  EXPECT_EQ(result.num_queries, 2);
+  EXPECT_EQ(result.num_titles, 1);
+  EXPECT_DOUBLE_EQ(result.metrics.hits, 1);  // track 1 for the first, track 0 for the second
+  EXPECT_DOUBLE_EQ(result.metrics.recall, 0.75);
+  EXPECT_DOUBLE_EQ(result.metrics.mrr, 0.75);
+  EXPECT_EQ(evaluate(popularity, queries.unseen, {.k = 2}, *comm).metrics.hits, 0);
+}
+
+// Counts titles and gives each a list of its own.
+class CountingRanker : public Ranker {
+ public:
+  std::string name() const override { return "counting"; }
+  std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
+                                                int k) override {
+    std::vector<std::vector<Recommendation>> lists;
+    for (const auto& title : titles) {
+      ++num_titles;
+      std::vector<Recommendation> list;
+      for (int i = 0; i < k; ++i) {
+        list.push_back({static_cast<int32_t>((title.size() * 7 + title.back() + i * 3) % 100), 0});
+      }
+      lists.push_back(list);
+    }
+    return lists;
+  }
+  int64_t num_titles = 0;
+};
+
+// One rank of several, played after one another: sums what the ranks would have added.
+class RecordingCommunicator : public Communicator {
+ public:
+  RecordingCommunicator(int rank, int size, std::vector<double>* sum)
+      : rank_(rank), size_(size), sum_(sum) {}
+  int rank() const override { return rank_; }
+  int size() const override { return size_; }
+  void all_reduce(void* data, int64_t count, DType type, ReduceOp op) override {
+    if (type != DType::kFloat64 || op != ReduceOp::kSum) return;
+    auto* values = static_cast<double*>(data);
+    sum_->resize(count, 0);
+    for (int64_t i = 0; i < count; ++i) (*sum_)[i] += values[i];
+    std::copy(sum_->begin(), sum_->end(), values);
+  }
+  void broadcast(void* /*data*/, int64_t /*num_bytes*/, int /*root*/) override {}
+  void all_gather_bytes(const void* /*mine*/, void* /*all*/,
+                        std::span<const int64_t> /*counts*/) override {}
+  void barrier() override {}
+  [[noreturn]] void abort(int /*exit_code*/) override { std::terminate(); }
+
+ private:
+  int rank_, size_;
+  std::vector<double>* sum_;
+};
+
+TEST(Evaluate, GivesTheSameBytesAtAnyWorldSizeAndRanksEachTitleOnce) {
+  TinyPlaylists playlists;
+  Rng rng(2, Purpose::kTest);
+  for (int i = 0; i < 300; ++i) {
+    std::vector<int32_t> tracks;
+    for (int32_t t = 0; t < 100; ++t) {
+      if (rng.below(10) == 0) tracks.push_back(t);
+    }
+    playlists.add(std::string(1 + rng.below(9), 'x') + std::to_string(rng.below(120)), tracks,
+                  Part::kTest);
+  }
+  const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {}).unseen;
+  const EvaluationOptions options = {.k = 10, .titles_at_once = 4};
+  const auto single = make_single_communicator();
+  CountingRanker alone;
+  const auto expected = evaluate(alone, queries, options, *single);
+  EXPECT_EQ(alone.num_titles, std::ssize(queries.titles));
+  EXPECT_GT(expected.metrics.hits, 0);
+
+  for (int world_size : {2, 3, 7}) {
+    std::vector<double> sum;
+    CountingRanker ranker;
+    Evaluation last;
+    for (int rank = 0; rank < world_size; ++rank) {
+      RecordingCommunicator comm(rank, world_size, &sum);
+      last = evaluate(ranker, queries, options, comm);
+    }
+    EXPECT_EQ(ranker.num_titles, std::ssize(queries.titles)) << "each title by one rank";
+    EXPECT_EQ(std::memcmp(&last.metrics, &expected.metrics, sizeof(MetricsAtK)), 0);
+  }
+}
+
+TEST(Report, PrintsABlockAQuerySetInLessThan100Columns) {
+  Report report;
+  report.heading = {"simulated playlists"};
+  Evaluation row;
+  row.ranker = "BM25 (k1 0.5, b 0.05)";
+  row.num_queries = 20;
+  row.num_titles = 19;
+  row.metrics = {1.25, 0.5, 0.125, 0.1, 0.2, 0.3};
+  report.blocks = {{"seen titles", "what they are", 40, {row}}, {"unseen titles", "others", 0, {}}};
+  const std::string text = format_report(report);
+  EXPECT_THAT(text, HasSubstr("hits@10"));
+  EXPECT_THAT(text, HasSubstr("20 queries drawn from 40, 19 distinct titles"));
+  EXPECT_THAT(text, HasSubstr("1.2500"));
+  EXPECT_THAT(text, HasSubstr("no queries"));
+  size_t begin = 0;
+  for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
+    EXPECT_LT(end - begin, 100U);
+    begin = end + 1;
+  }
+  const auto json = to_json(report);
+  EXPECT_EQ(json["blocks"][0]["rows"][0]["hits"], 1.25);
+  EXPECT_EQ(json["blocks"][0]["candidates"], 40);
+  EXPECT_EQ(json["blocks"][1]["queries"], 0);
+}
+
+}  // namespace
+}  // namespace tutti::trainer

@@ -1,0 +1,178 @@
+#include "trainer/baselines/bm25.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include <fmt/core.h>
+
+#include "data/normalizer.h"
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+
+namespace {
+
+// Calls visit(words of the title, tracks) for every training playlist of a block.
+template <typename Visit>
+void for_each_training_playlist(const data::PlaylistBlock& block, const data::TitleTable& titles,
+                                const std::vector<int64_t>& word_offsets,
+                                const std::vector<int32_t>& words, const Visit& visit) {
+  for (int64_t i = 0; i < block.size(); ++i) {
+    if (block.parts[i] != data::Part::kTrain) continue;
+    const int32_t title = titles.normalized_of[block.titles[i]];
+    const auto first = word_offsets[title];
+    visit(std::span(words).subspan(first, word_offsets[title + 1] - first), block.tracks_of(i));
+  }
+}
+
+}  // namespace
+
+int32_t Bm25Index::add_word(const std::string& word) {
+  return word_rows_.try_emplace(word, static_cast<int32_t>(word_rows_.size())).first->second;
+}
+
+Bm25Index Bm25Index::build(const data::Dataset& dataset) {
+  return build(dataset.titles(), dataset.num_tracks(), blocks_of(dataset));
+}
+
+Bm25Index Bm25Index::build(const data::TitleTable& titles, int64_t num_tracks,
+                           const BlockSource& playlists) {
+  Bm25Index index;
+  std::vector<int64_t> word_offsets{0};  // [num_normalized + 1]
+  std::vector<int32_t> words;            // repeats kept
+  for (int64_t t = 0; t < titles.normalized.size(); ++t) {
+    for (std::string_view word : data::words_of(titles.normalized[t])) {
+      words.push_back(index.add_word(std::string(word)));
+    }
+    word_offsets.push_back(std::ssize(words));
+  }
+  const auto num_words = static_cast<int64_t>(index.word_rows_.size());
+
+  // Occurrences of every word, one entry a (playlist, track, place in the title).
+  std::vector<int64_t> begins(num_words + 1, 0);
+  playlists([&](const data::PlaylistBlock& block) {
+    for_each_training_playlist(block, titles, word_offsets, words, [&](auto title, auto tracks) {
+      for (int32_t word : title) begins[word + 1] += std::ssize(tracks);
+    });
+  });
+  for (int64_t w = 0; w < num_words; ++w) begins[w + 1] += begins[w];
+  std::vector<int32_t> occurrences(begins[num_words]);
+  std::vector<int64_t> next(begins.begin(), begins.end() - 1);
+  playlists([&](const data::PlaylistBlock& block) {
+    for_each_training_playlist(block, titles, word_offsets, words, [&](auto title, auto tracks) {
+      for (int32_t word : title) {
+        std::copy(tracks.begin(), tracks.end(), occurrences.begin() + next[word]);
+        next[word] += std::ssize(tracks);
+      }
+    });
+  });
+
+  // Equal tracks of a word become one posting: counted in a dense array, so the cost is linear but
+  // for the sort of distinct tracks.
+  std::vector<int32_t> counts(num_tracks, 0), distinct;
+  index.lengths_.assign(num_tracks, 0);
+  for (int64_t w = 0; w < num_words; ++w) {
+    distinct.clear();
+    for (int64_t i = begins[w]; i < begins[w + 1]; ++i) {
+      if (counts[occurrences[i]]++ == 0) distinct.push_back(occurrences[i]);
+    }
+    std::sort(distinct.begin(), distinct.end());
+    for (int32_t track : distinct) {
+      index.postings_.push_back({track, counts[track]});
+      index.lengths_[track] += counts[track];
+      counts[track] = 0;
+    }
+    index.offsets_.push_back(std::ssize(index.postings_));
+  }
+
+  for (int64_t length : index.lengths_) index.num_documents_ += length > 0 ? 1 : 0;
+  if (index.num_documents_ > 0) {
+    index.mean_length_ =
+        static_cast<double>(begins[num_words]) / static_cast<double>(index.num_documents_);
+  }
+  return index;
+}
+
+std::span<const Bm25Index::Posting> Bm25Index::postings_of(std::string_view word) const {
+  const auto found = word_rows_.find(std::string(word));
+  if (found == word_rows_.end()) return {};
+  const int64_t first = offsets_[found->second];
+  return std::span(postings_).subspan(first, offsets_[found->second + 1] - first);
+}
+
+Bm25Ranker::Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
+                       const Bm25Parameters& parameters)
+    : index_(index),
+      popularity_(popularity),
+      parameters_(parameters),
+      places_(popularity.places()),
+      saturation_(index.lengths().size()),
+      scores_(index.lengths().size(), 0.0F) {
+  TUTTI_CHECK(places_.size() == scores_.size(), "index and popularity are of one catalog");
+  const double mean_length = std::max(index.mean_length(), 1.0);  // 1: no document at all
+  for (size_t t = 0; t < saturation_.size(); ++t) {
+    const double length = static_cast<double>(index.lengths()[t]) / mean_length;
+    saturation_[t] = static_cast<float>(parameters.k1 * (1 - parameters.b + parameters.b * length));
+  }
+}
+
+std::string Bm25Ranker::name() const {
+  return fmt::format("BM25 (k1 {:g}, b {:g})", parameters_.k1, parameters_.b);
+}
+
+void Bm25Ranker::add_scores(std::string_view word) {
+  const auto postings = index_.postings_of(word);
+  const auto n = static_cast<double>(postings.size());
+  const auto total = static_cast<double>(index_.num_documents());
+  const auto idf = static_cast<float>(std::log(1 + (total - n + 0.5) / (n + 0.5)));
+  for (const auto& posting : postings) {
+    const auto count = static_cast<float>(posting.count);
+    float& score = scores_[posting.track];
+    if (score == 0) touched_.push_back(posting.track);
+    score += idf * count / (count + saturation_[posting.track]);
+  }
+}
+
+std::vector<Recommendation> Bm25Ranker::rank_one(const std::string& title, size_t k) {
+  const std::string normalized = data::normalize_title(title);
+  for (std::string_view word : data::words_of(normalized)) add_scores(word);
+
+  // `best` is a heap with the worst kept track on top.
+  const auto better = [this](const Recommendation& a, const Recommendation& b) {
+    return a.score != b.score ? a.score > b.score : places_[a.track] < places_[b.track];
+  };
+  std::vector<Recommendation> best;
+  best.reserve(k + 1);
+  for (int32_t track : touched_) {
+    const Recommendation candidate{track, scores_[track]};
+    scores_[track] = 0;
+    if (best.size() == k && !better(candidate, best.front())) continue;
+    best.push_back(candidate);
+    std::push_heap(best.begin(), best.end(), better);
+    if (best.size() <= k) continue;
+    std::pop_heap(best.begin(), best.end(), better);
+    best.pop_back();
+  }
+  touched_.clear();
+  std::sort_heap(best.begin(), best.end(), better);
+
+  const size_t num_scored = best.size();
+  for (int32_t track : popularity_.order()) {
+    if (best.size() >= k) break;
+    const bool listed = std::any_of(best.begin(), best.begin() + static_cast<int64_t>(num_scored),
+                                    [track](const auto& r) { return r.track == track; });
+    if (!listed) best.push_back({track, 0.0F});
+  }
+  return best;
+}
+
+std::vector<std::vector<Recommendation>> Bm25Ranker::rank(std::span<const std::string> titles,
+                                                          int k) {
+  TUTTI_CHECK(k > 0);
+  std::vector<std::vector<Recommendation>> result;
+  result.reserve(titles.size());
+  for (const auto& title : titles) result.push_back(rank_one(title, static_cast<size_t>(k)));
+  return result;
+}
+
+}  // namespace tutti::trainer

@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "data/dataset.h"
+#include "trainer/baselines/popularity.h"
+#include "trainer/evaluate/playlist_blocks.h"
+#include "trainer/evaluate/ranker.h"
+
+namespace tutti::trainer {
+
+// An inverted index. The document of a track is the normalised titles of the training playlists
+// that hold it, put behind one another; a track in no training playlist has none.
+class Bm25Index {
+ public:
+  // Streams the playlists twice: once to count, once to fill.
+  static Bm25Index build(const data::Dataset& dataset);
+
+  // Playlists outside the training part are skipped.
+  static Bm25Index build(const data::TitleTable& titles, int64_t num_tracks,
+                         const BlockSource& playlists);
+
+  struct Posting {
+    int32_t track = 0;
+    int32_t count = 0;  // how often the word occurs in the track's document
+  };
+  // Tracks whose document holds the word, ascending; empty for an unknown word.
+  std::span<const Posting> postings_of(std::string_view word) const;
+
+  int64_t num_documents() const { return num_documents_; }
+  double mean_length() const { return mean_length_; }               // words a document
+  const std::vector<int64_t>& lengths() const { return lengths_; }  // [num_tracks], 0: no document
+
+ private:
+  int32_t add_word(const std::string& word);
+
+  std::unordered_map<std::string, int32_t> word_rows_;  // looked up, never walked
+  std::vector<int64_t> offsets_{0};                     // [num_words + 1]
+  std::vector<Posting> postings_;
+  std::vector<int64_t> lengths_;
+  int64_t num_documents_ = 0;
+  double mean_length_ = 0;
+};
+
+// The defaults are Lucene's; tune_bm25.h finds better ones for playlists.
+struct Bm25Parameters {
+  double k1 = 1.2;  // >= 0: how soon further occurrences of a word stop counting
+  double b = 0.75;  // 0 .. 1: how much long documents are held back. A document is as long as its
+                    // track is popular, so playlists want it near 0
+};
+
+// Lucene's BM25 over the words of the normalised title: the sum over words of idf * tf / (tf + k1 *
+// (1 - b + b * length / mean length)), idf = ln(1 + (N - n + 0.5) / (n + 0.5)), N = tracks with a
+// document (apache/lucene BM25Similarity.java). Ties by popularity, then track row. Lists shorter
+// than k are filled up with the most popular other tracks (score 0), so that the baseline is at its
+// best.
+class Bm25Ranker : public Ranker {
+ public:
+  // Both must outlive the ranker.
+  Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
+             const Bm25Parameters& parameters);
+
+  std::string name() const override;
+  std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
+                                                int k) override;
+
+ private:
+  std::vector<Recommendation> rank_one(const std::string& title, size_t k);
+  void add_scores(std::string_view word);
+
+  const Bm25Index& index_;
+  const PopularityRanker& popularity_;
+  Bm25Parameters parameters_;
+  std::vector<int32_t> places_;    // [num_tracks], place in the popularity order: breaks ties
+  std::vector<float> saturation_;  // [num_tracks], k1 * (1 - b + b * length / mean length)
+  std::vector<float> scores_;      // [num_tracks], all zero between queries
+  std::vector<int32_t> touched_;   // tracks with a score
+};
+
+}  // namespace tutti::trainer

@@ -1,0 +1,114 @@
+#include "trainer/decode/generative_ranker.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/log_softmax.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/InferenceMode.h>
+#include <nlohmann/json.hpp>
+
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+
+namespace {
+
+// The rows of beam search as a T5 decoder sees them.
+class T5Scorer : public IdScorer {
+ public:
+  T5Scorer(const T5Model& model, DecoderState state) : model_(model), state_(std::move(state)) {}
+
+  std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
+                              bool normalized) override {
+    const int64_t n = std::ssize(rows);
+    const at::Tensor input = at::empty({n}, at::kLong);
+    const at::Tensor parent = at::empty({n}, at::kLong);
+    const at::Tensor title = at::empty({n}, at::kLong);
+    auto* inputs = input.mutable_data_ptr<int64_t>();
+    auto* parents = parent.mutable_data_ptr<int64_t>();
+    auto* titles = title.mutable_data_ptr<int64_t>();
+    for (int64_t i = 0; i < n; ++i) {
+      inputs[i] = rows[i].token;
+      parents[i] = rows[i].parent;
+      titles[i] = rows[i].title;
+    }
+    const at::Tensor hidden = model_.step(state_, input, parent, title);
+    scores_ = model_.logits(hidden, level.first_token, level.num_tokens);
+    if (normalized) scores_ = at::log_softmax(scores_, -1);
+    scores_ = scores_.contiguous();
+    return {scores_.const_data_ptr<float>(), static_cast<size_t>(scores_.numel())};
+  }
+
+ private:
+  const T5Model& model_;
+  DecoderState state_;
+  at::Tensor scores_;
+};
+
+}  // namespace
+
+Softmax softmax_of(const nlohmann::json& state, const std::filesystem::path& checkpoint) {
+  const auto name = state.find("softmax");
+  if (name != state.end() && *name == "level") return Softmax::kLevel;
+  if (name != state.end() && *name == "trie") return Softmax::kTrie;
+  throw DataError({.file = (checkpoint / "state.json").string(),
+                   .place = "\"softmax\"",
+                   .found = name == state.end() ? "nothing" : name->dump(),
+                   .expected = "\"level\" or \"trie\"",
+                   .cure = ""});
+}
+
+GenerativeRanker::GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
+                                   const ids::IdTable& table, const ids::Trie& trie,
+                                   const GenerativeOptions& options)
+    : model_(model), tokenizer_(tokenizer), table_(table), trie_(trie), options_(options) {
+  TUTTI_CHECK(options.titles_at_once > 0);
+  TUTTI_CHECK(model.config().id_tokens == table.num_tokens(), "the model is of this ID table");
+}
+
+std::vector<std::vector<Recommendation>> GenerativeRanker::rank_batch(
+    std::span<const std::vector<int32_t>* const> titles, int k) const {
+  const c10::InferenceMode inference;
+  const int64_t num_titles = std::ssize(titles);
+  int64_t longest = 0;
+  for (const auto* title : titles) longest = std::max(longest, std::ssize(*title));
+  const at::Tensor tokens = at::zeros({num_titles, longest}, at::kLong);
+  const at::Tensor lengths = at::empty({num_titles}, at::kLong);
+  static_assert(data::Tokenizer::kPad == 0, "padding is the zeros");
+  for (int64_t i = 0; i < num_titles; ++i) {
+    std::copy(titles[i]->begin(), titles[i]->end(),
+              tokens.mutable_data_ptr<int64_t>() + i * longest);
+    lengths.mutable_data_ptr<int64_t>()[i] = std::ssize(*titles[i]);
+  }
+  T5Scorer scorer(model_, model_.start(model_.encode(tokens, lengths), lengths));
+  return beam_search(scorer, trie_, table_.levels, num_titles,
+                     {.beam = options_.beam, .k = k, .softmax = options_.softmax});
+}
+
+std::vector<std::vector<Recommendation>> GenerativeRanker::rank(std::span<const std::string> titles,
+                                                                int k) {
+  TUTTI_CHECK(k > 0);
+  std::vector<std::vector<int32_t>> encoded;
+  encoded.reserve(titles.size());
+  for (const auto& title : titles) encoded.push_back(tokenizer_.encode(title));
+  std::vector<int32_t> order(titles.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(), [&encoded](int32_t a, int32_t b) {
+    return encoded[a].size() < encoded[b].size();
+  });
+
+  std::vector<std::vector<Recommendation>> lists(titles.size());
+  for (size_t first = 0; first < order.size(); first += options_.titles_at_once) {
+    const size_t last = std::min(first + options_.titles_at_once, order.size());
+    std::vector<const std::vector<int32_t>*> batch;
+    for (size_t i = first; i < last; ++i) batch.push_back(&encoded[order[i]]);
+    auto ranked = rank_batch(batch, k);
+    for (size_t i = first; i < last; ++i) lists[order[i]] = std::move(ranked[i - first]);
+  }
+  return lists;
+}
+
+}  // namespace tutti::trainer

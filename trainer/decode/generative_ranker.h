@@ -1,0 +1,52 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json_fwd.hpp>
+
+#include "data/tokenizer.h"
+#include "ids/id_table.h"
+#include "ids/trie.h"
+#include "trainer/decode/beam_search.h"
+#include "trainer/evaluate/ranker.h"
+#include "trainer/models/t5.h"
+
+namespace tutti::trainer {
+
+struct GenerativeOptions {
+  int beam = 32;                      // see BeamOptions
+  Softmax softmax = Softmax::kLevel;  // the one the model was trained with
+  int titles_at_once = 32;            // titles a forward pass, of about one length
+};
+
+// The softmax that a checkpoint's state.json says it was trained with. DataError naming the
+// checkpoint for none, or one that this decoder cannot renormalise.
+Softmax softmax_of(const nlohmann::json& state, const std::filesystem::path& checkpoint);
+
+// Title words in, tracks out: encodes titles in padded batches and searches the trie of all IDs.
+// Model, tokenizer, table and trie must outlive the ranker.
+class GenerativeRanker : public Ranker {
+ public:
+  GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
+                   const ids::IdTable& table, const ids::Trie& trie,
+                   const GenerativeOptions& options);
+
+  std::string name() const override { return "generative"; }
+  std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
+                                                int k) override;
+
+ private:
+  // Lists for titles of about one length, already in tokens.
+  std::vector<std::vector<Recommendation>> rank_batch(
+      std::span<const std::vector<int32_t>* const> titles, int k) const;
+
+  const T5Model& model_;
+  const data::Tokenizer& tokenizer_;
+  const ids::IdTable& table_;
+  const ids::Trie& trie_;
+  GenerativeOptions options_;
+};
+
+}  // namespace tutti::trainer
