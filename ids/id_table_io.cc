@@ -65,7 +65,7 @@ void write_codebooks(const std::filesystem::path& path, const Codebooks& codeboo
   file.set_attribute("levels", codebooks.num_levels());
   file.write<float>("mean", codebooks.mean, data::Storage::kRaw);
   for (int64_t l = 0; l < codebooks.num_levels(); ++l) {
-    file.write_matrix<float>(level_name(l), codebooks.levels[l].values, codebooks.dim());
+    file.write_matrix<float>(level_name(l), codebooks.levels[l].values, codebooks.levels[l].dim);
   }
   file.close();
 }

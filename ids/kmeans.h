@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dist/communicator.h"
+#include "dist/runtime/thread_pool.h"
+#include "ids/codebooks.h"
+#include "ids/row_blocks.h"
+
+namespace tutti::ids {
+
+struct KMeansOptions {
+  int64_t num_codes = 256;          // K
+  int max_steps = 25;               // Lloyd steps
+  double min_relative_drop = 1e-4;  // of the objective in a step; less ends the training
+  int64_t seed_rows_per_code = 32;  // k-means++ draws from min(N, this * K) rows
+  uint64_t seed = 0;
+};
+
+struct KMeansStep {        // one entry per Lloyd step, equal on every rank but for the seconds
+  double objective = 0;    // sum of squared distances to the codebook that the step began with
+  int64_t rows_moved = 0;  // rows with another code than a step ago
+  int64_t empty_codes = 0, largest_code = 0;  // the latter in rows
+  double assign_s = 0, reduce_s = 0, update_s = 0;
+};
+
+// Lloyd's k-means over the rows of all ranks. The codebook is the same bytes for any world size,
+// sharding and thread count: rows are compared in blocks anchored at their global number, near ties
+// are decided in fp64, sums are fixed-point integers (fixed_point.h). Ends when no row moves, the
+// objective falls by less than min_relative_drop, or after max_steps. A code that loses its rows is
+// put on one of the rows farthest from their codes; with fewer distinct rows than codes, the codes
+// left over stay where they are and no row has them.
+// DataError on every rank: no rows, fewer rows than codes, a value that is not finite.
+Codebook train_kmeans(const RowShard& rows, const KMeansOptions& options, Communicator& comm,
+                      ThreadPool& pool, std::vector<KMeansStep>* log = nullptr);
+
+// k-means++ (Arthur and Vassilvitskii, SODA 2007) on rows chosen by a keyed permutation of the
+// global row numbers: the start of train_kmeans.
+Codebook seed_codebook(const RowShard& rows, const KMeansOptions& options, Communicator& comm,
+                       ThreadPool& pool);
+
+}  // namespace tutti::ids

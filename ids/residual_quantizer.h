@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dist/communicator.h"
+#include "dist/runtime/thread_pool.h"
+#include "ids/codebooks.h"
+#include "ids/kmeans.h"
+#include "ids/row_blocks.h"
+
+namespace tutti::ids {
+
+struct ResidualQuantizerOptions {
+  std::vector<int64_t> num_codes{256, 256, 256};  // K of each level
+  NormHandling norm = NormHandling::kUnit;
+  int beam = 8;  // paths kept while encoding; 1: each level takes the nearest code
+  int max_steps = 25;
+  uint64_t seed = 0;
+};
+
+struct LevelStatistics {   // equal on every rank
+  double snr_db = 0;       // of the sum of codes up to this level: 10 log10(signal / error energy)
+  int64_t codes_used = 0;  // of K
+  double perplexity = 0;   // exp(entropy) of the codes' use, <= K
+  int64_t largest_code = 0;  // rows
+};
+
+struct QuantizerStatistics {
+  std::vector<std::vector<KMeansStep>> training;  // [L][steps]
+  std::vector<LevelStatistics> levels;            // [L], of the final, beam-encoded codes
+};
+
+// Trains L codebooks, each by k-means on what the levels before it leave over (nearest codes).
+// Collective; the same bytes at any world size and thread count. Errors as train_kmeans.
+Codebooks train_residual_quantizer(const RowShard& rows, const ResidualQuantizerOptions& options,
+                                   Communicator& comm, ThreadPool& pool,
+                                   std::vector<std::vector<KMeansStep>>* log = nullptr);
+
+// The codes [count, L] of this rank's rows (raw vectors: scaling and mean are applied here). Not
+// collective: a row's codes depend on the row and the codebooks alone. Values must be finite.
+std::vector<int32_t> encode(const RowShard& rows, const Codebooks& codebooks, int beam,
+                            ThreadPool& pool);
+
+// How well codes [count, L] stand for the rows of all ranks. Collective.
+std::vector<LevelStatistics> measure_codes(const RowShard& rows, const std::vector<int32_t>& codes,
+                                           const Codebooks& codebooks, Communicator& comm);
+
+// x' of each row: scaled as `norm` says, minus `mean` (none when empty). [count, D]
+std::vector<float> normalize_rows(const RowShard& rows, NormHandling norm,
+                                  const std::vector<float>& mean);
+
+}  // namespace tutti::ids

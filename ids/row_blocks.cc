@@ -1,0 +1,55 @@
+#include "ids/row_blocks.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include <fmt/format.h>
+
+#include "dist/runtime/errors.h"
+#include "ids/vector_ops.h"
+
+namespace tutti::ids {
+
+int64_t num_row_blocks(const RowShard& rows) {
+  if (rows.count == 0) return 0;
+  return (rows.first + rows.count - 1) / kRowBlock - rows.first / kRowBlock + 1;
+}
+
+RowBlock row_block(const RowShard& rows, int64_t index) {
+  const int64_t begin = (rows.first / kRowBlock + index) * kRowBlock;
+  const int64_t first = std::max(begin, rows.first);
+  const int64_t last = std::min(begin + kRowBlock, rows.first + rows.count);
+  return {first - rows.first, last - first, first - begin};
+}
+
+void copy_block(const RowShard& rows, const RowBlock& part, AlignedFloats& block) {
+  const int64_t dim = rows.dim;
+  block.reserve(kRowBlock * dim);
+  const int64_t end = part.offset + part.count;
+  std::fill(block.data(), block.data() + part.offset * dim, 0.0F);
+  std::memcpy(block.data() + part.offset * dim, rows.row(part.local),
+              part.count * dim * sizeof(float));
+  std::fill(block.data() + end * dim, block.data() + kRowBlock * dim, 0.0F);
+}
+
+RowShard owned_rows(const float* table, int64_t total, int64_t dim, const Communicator& comm) {
+  const auto range = owned_range(total, kRowBlock, comm.rank(), comm.size());
+  return {table + range.first * dim, range.first, range.size(), total, dim};
+}
+
+void require_finite(const RowShard& rows, Communicator& comm) {
+  const int64_t at = find_non_finite(rows.values, rows.count * rows.dim);
+  int64_t bad_row = at < 0 ? INT64_MAX : rows.first + at / rows.dim;
+  comm.all_reduce(&bad_row, 1, DType::kInt64, ReduceOp::kMin);
+  if (bad_row == INT64_MAX) return;
+  throw DataError(
+      {"", fmt::format("row {}", bad_row), "a value that is NaN or infinite", "finite values", ""});
+}
+
+double max_abs(const RowShard& rows, Communicator& comm) {
+  double largest = max_abs(rows.values, rows.count * rows.dim);
+  comm.all_reduce(&largest, 1, DType::kFloat64, ReduceOp::kMax);
+  return largest;
+}
+
+}  // namespace tutti::ids
