@@ -7,6 +7,13 @@
 
 set(TUTTI_TORCH_ROOT "$ENV{TUTTI_TORCH_ROOT}" CACHE PATH "libtorch folder, or site-packages/torch of the torch wheel")
 
+# Another root than last time is searched afresh.
+if(NOT "${TUTTI_TORCH_ROOT}" STREQUAL "${TuttiTorch_SEARCHED_ROOT}")
+  unset(TuttiTorch_INCLUDE_DIR CACHE)
+  unset(TuttiTorch_CPU_LIBRARY CACHE)
+  unset(TuttiTorch_C10_LIBRARY CACHE)
+  set(TuttiTorch_SEARCHED_ROOT "${TUTTI_TORCH_ROOT}" CACHE INTERNAL "")
+endif()
 find_path(TuttiTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${TUTTI_TORCH_ROOT}/include NO_DEFAULT_PATH)
 find_library(TuttiTorch_CPU_LIBRARY torch_cpu HINTS ${TUTTI_TORCH_ROOT}/lib NO_DEFAULT_PATH)
 find_library(TuttiTorch_C10_LIBRARY c10 HINTS ${TUTTI_TORCH_ROOT}/lib NO_DEFAULT_PATH)
