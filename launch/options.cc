@@ -215,6 +215,8 @@ Options::Options(std::string command, std::string summary, std::string example)
 }
 
 Options::~Options() = default;
+Options::Options(Options&&) noexcept = default;
+Options& Options::operator=(Options&&) noexcept = default;
 
 template <typename T>
 Options& Options::add(const std::string& name, T* value, const std::string& help) {

@@ -9,15 +9,17 @@
 namespace tutti::launch {
 
 // The options of one subcommand. Values come from, weakest first: the default (what the variable
-// holds when it is added), the INI file given by
-// --config, the environment (TUTTI_NUM_CODES for --num-codes), flags. Unknown keys are UsageErrors
-// that name the nearest known one.
+// holds when it is added), the INI file given by --config, the environment (TUTTI_NUM_CODES for
+// --num-codes), flags. Unknown flags and keys are UsageErrors that name the nearest known one; of
+// the environment only variables that belong to an option of the command are read.
 class Options {
  public:
   // `command`: "ids build"; `summary`: what it does, a sentence or two; `example`: one real command
   // line.
   Options(std::string command, std::string summary, std::string example);
   ~Options();
+  Options(Options&&) noexcept;
+  Options& operator=(Options&&) noexcept;
 
   // T: std::string, bool (a flag), int, int64_t, uint64_t, double, std::vector<std::string>.
   // `value` must outlive parse().
