@@ -15,10 +15,11 @@ namespace tutti::checkpoints {
 class TempFolder {
  public:
   TempFolder() {
+    static int count = 0;
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
     path_ = std::filesystem::path(testing::TempDir()) /
             (std::string("tutti-") + test->test_suite_name() + "-" + test->name() + "-" +
-             std::to_string(::getpid()));
+             std::to_string(::getpid()) + "-" + std::to_string(++count));
     std::filesystem::remove_all(path_);
     std::filesystem::create_directories(path_);
   }

@@ -1,0 +1,104 @@
+#include "checkpoints/export/hf.h"
+
+#include <fstream>
+#include <iterator>
+
+#include <fmt/core.h>
+
+#include "checkpoints/export/hf_parts.h"
+#include "dist/runtime/errors.h"
+
+namespace tutti::checkpoints {
+
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr const char* kVocabularyFile = "spiece.model";
+
+void require_equal(const std::string& file, const std::string& place, int64_t found,
+                   int64_t expected, const std::string& of) {
+  if (found == expected) return;
+  throw DataError(Problem{.file = file,
+                          .place = place,
+                          .found = fmt::format("{}", found),
+                          .expected = fmt::format("{} as in {}", expected, of),
+                          .cure = "use the artefacts of one road"});
+}
+
+std::string read_vocabulary(const Checkpoint& checkpoint) {
+  const fs::path path = checkpoint.path / kVocabularyFile;
+  std::ifstream in(path, std::ios::binary);
+  if (!in) {
+    throw DataError(Problem{.file = path.string(),
+                            .place = {},
+                            .found = "no such file",
+                            .expected = "the vocabulary of the titles",
+                            .cure = "use a checkpoint of 'tutti train'"});
+  }
+  return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
+}
+
+}  // namespace
+
+void write_text_file(const fs::path& path, const std::string& text) {
+  std::ofstream out(path, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) {
+    throw StorageError(Problem{.file = path.string(),
+                               .place = {},
+                               .found = "cannot write the file",
+                               .expected = {},
+                               .cure = "free space or choose another output folder"});
+  }
+}
+
+Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwrite) {
+  const Checkpoint& checkpoint = source.checkpoint;
+  const ids::IdTable& table = source.ids.table;
+  require_made_from(checkpoint.path, checkpoint.manifest, "id-table", source.ids.manifest);
+  require_made_from(checkpoint.path, checkpoint.manifest, "dataset", source.dataset);
+  const T5Shape shape = t5_shape_of(checkpoint);
+  const std::string softmax = softmax_of(checkpoint);
+  require_equal((checkpoint.path / kStateFile).string(), "id_tokens", shape.id_tokens,
+                table.num_tokens(), "the ID table");
+  require_equal("dataset", "tracks", source.catalog.num_tracks(), table.num_tracks(),
+                "the ID table");
+  const std::string vocabulary = read_vocabulary(checkpoint);
+  const std::string vocabulary_path = (checkpoint.path / kVocabularyFile).string();
+  const SentencePieceModel pieces = parse_sentencepiece_model(vocabulary, vocabulary_path);
+  const HfTokenizerFiles tokenizer =
+      hf_tokenizer_files(pieces, vocabulary_path, shape.text_rows, table);
+  const ids::Trie trie = ids::build_trie(table);
+
+  ArtefactWriter writer(out, "export", overwrite);
+  const auto write_json = [&writer](const char* name, const nlohmann::json& json, int indent = 2) {
+    write_text_file(writer.file(name), json.dump(indent) + '\n');
+  };
+  write_hf_model(writer.file("model.safetensors"), checkpoint, shape);
+  write_json("config.json", hf_config(shape, source));
+  write_json("generation_config.json", hf_generation_config(table));
+  write_text_file(writer.file(kVocabularyFile), vocabulary);
+  write_json("tokenizer.json", tokenizer.tokenizer, -1);
+  write_json("tokenizer_config.json", tokenizer.tokenizer_config);
+  write_json("special_tokens_map.json", tokenizer.special_tokens_map);
+  write_json("added_tokens.json", tokenizer.added_tokens);
+  write_trie(writer.file("trie.safetensors"), trie, table, shape.text_rows);
+  write_id_map(writer.file("id_map.jsonl"), table, source.catalog, shape.text_rows);
+  write_text_file(writer.file("README.md"), hf_readme(source, softmax));
+
+  Manifest manifest;
+  manifest.counts = {{"tracks", table.num_tracks()},
+                     {"vocab_size", shape.vocab_size()},
+                     {"id_tokens", shape.id_tokens},
+                     {"trie_nodes", trie.num_nodes()},
+                     {"trie_edges", trie.num_edges()}};
+  manifest.config = {{"format", "hf"}, {"softmax", softmax}};
+  manifest.made_from = {{"checkpoint", checkpoint.manifest.hash},
+                        {"id-table", source.ids.manifest.hash},
+                        {"dataset", source.dataset.hash}};
+  return writer.commit(std::move(manifest));
+}
+
+}  // namespace tutti::checkpoints

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "checkpoints/export/hf.h"
+#include "checkpoints/export/sentencepiece_model.h"
+#include "ids/trie.h"
+
+// The steps of export_hf, one a file. Each writes into files of the artefact being made.
+namespace tutti::checkpoints {
+
+// The "model" object of state.json; names as in HF's T5Config where that has the field.
+struct T5Shape {
+  int64_t text_rows, id_tokens, d_model, d_kv, num_heads, d_ff, num_layers, num_decoder_layers,
+      relative_attention_num_buckets, relative_attention_max_distance;
+  double layer_norm_epsilon;
+
+  int64_t vocab_size() const { return text_rows + id_tokens; }
+};
+T5Shape t5_shape_of(const Checkpoint& checkpoint);  // DataError naming a missing or wrong field
+
+// How training normalised the logits of a step: "level" or "trie".
+std::string softmax_of(const Checkpoint& checkpoint);
+
+// model.safetensors: embeddings [vocab_size, d_model] put together from text and ID rows, an
+// explicit head with zeros at the text rows, all else as it is. DataError on a tensor too many, too
+// few, or of another shape.
+void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
+                    const T5Shape& shape);
+
+nlohmann::json hf_config(const T5Shape& shape, const ExportSource& source);
+nlohmann::json hf_generation_config(const ids::IdTable& table);
+
+// The tokenizer with its ID tokens, in the forms that readers look for.
+struct HfTokenizerFiles {
+  nlohmann::json tokenizer;           // tokenizer.json
+  nlohmann::json tokenizer_config;    // tokenizer_config.json
+  nlohmann::json special_tokens_map;  // special_tokens_map.json
+  nlohmann::json added_tokens;        // added_tokens.json
+};
+// DataError when the SentencePiece model is not of T5's form (unigram, a space in front).
+HfTokenizerFiles hf_tokenizer_files(const SentencePieceModel& pieces, const std::string& origin,
+                                    int64_t text_rows, const ids::IdTable& table);
+
+// trie.safetensors: row [nodes + 1] int64, token and target [edges] int32, level_first and
+// level_size [levels] int32. Tokens are vocabulary ids.
+void write_trie(const std::filesystem::path& path, const ids::Trie& trie, const ids::IdTable& table,
+                int64_t text_rows);
+// id_map.jsonl: a line a track, in the order of the trie's track numbers.
+void write_id_map(const std::filesystem::path& path, const ids::IdTable& table,
+                  const data::Catalog& catalog, int64_t text_rows);
+
+std::string hf_readme(const ExportSource& source, const std::string& softmax);
+
+// StorageError when the file cannot be written whole.
+void write_text_file(const std::filesystem::path& path, const std::string& text);
+
+}  // namespace tutti::checkpoints

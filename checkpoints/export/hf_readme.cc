@@ -1,0 +1,120 @@
+#include <fmt/core.h>
+
+#include "checkpoints/export/hf_parts.h"
+
+namespace tutti::checkpoints {
+
+namespace {
+
+// Joined, not formatted: the braces are Python's. tests/conformance runs the code blocks.
+constexpr const char* kUse = R"md(
+## Load it and get valid IDs
+
+```python
+import bisect, json
+from safetensors.torch import load_file
+from transformers import AutoTokenizer, T5ForConditionalGeneration
+
+tokenizer = AutoTokenizer.from_pretrained(folder)
+model = T5ForConditionalGeneration.from_pretrained(folder).eval()
+tracks = [json.loads(line) for line in open(folder + "/id_map.jsonl", encoding="utf-8")]
+trie = load_file(folder + "/trie.safetensors")
+row, token, target = (trie[name].tolist() for name in ("row", "token", "target"))
+
+def walk(ids):  # decoder tokens behind the start -> trie node, -1 - track, or None
+    node = 0
+    for t in ids:
+        edge = bisect.bisect_left(token, t, row[node], row[node + 1])
+        if edge == row[node + 1] or token[edge] != t:
+            return None
+        node = target[edge]
+    return node
+
+def allowed(batch, ids):  # what may follow; pad for a beam that has left the trie
+    node = walk(ids[1:].tolist())
+    return [0] if node is None else token[row[node] : row[node + 1]]
+
+inputs = tokenizer(["rainy evening piano"], return_tensors="pt")
+found = model.generate(**inputs, prefix_allowed_tokens_fn=allowed)
+for ids in found:
+    print(tracks[-1 - walk(ids[1:].tolist())])
+```
+
+Feed and read IDs as integers: the text forms `<L0_17>` are for people. The head has no rows for
+text (they are zero): without the trie the model's output means nothing.
+)md";
+
+constexpr const char* kLevelText =
+    R"(The model was trained with `softmax: level`: the logits of a position are normalised over the
+rows of that position's level (`level_first`, `level_size` in `trie.safetensors`); at the last
+position, the suffix, over the children that exist in the trie.)";
+constexpr const char* kLevelCode = R"(            d = len(beam) - 1
+            first, size = (trie[name].tolist()[d] for name in ("level_first", "level_size"))
+            over = slice(first, first + size) if d + 1 < len(trie["level_first"]) else children
+)";
+
+constexpr const char* kTrieText =
+    R"(The model was trained with `softmax: trie`: the logits of a position are normalised over the
+children that exist in the trie.)";
+constexpr const char* kTrieCode = "            over = children\n";
+
+constexpr const char* kExact = R"md(
+
+`prefix_allowed_tokens_fn` alone masks what is not in the trie but normalises over the whole
+vocabulary: every result is a track, but scores are lower and beams rank a little differently. An
+engine that only offers a mask behaves the same. For the scores that tutti itself uses, and with
+them its ranking, normalise as in training:
+
+```python
+import torch
+from transformers import LogitsProcessor, LogitsProcessorList
+
+class TrainedSoftmax(LogitsProcessor):
+    def __call__(self, ids, scores):
+        out = torch.full_like(scores, float("-inf"))
+        for b, beam in enumerate(ids):
+            children = allowed(None, beam)
+)md";
+constexpr const char* kExactEnd =
+    R"md(            out[b, children] = scores[b, children] - scores[b, over].logsumexp(-1)
+        return out
+
+exact = model.generate(**inputs, logits_processor=LogitsProcessorList([TrainedSoftmax()]),
+                       return_dict_in_generate=True, output_scores=True)
+# exact.sequences, exact.sequences_scores: the log probability of each ID
+```
+)md";
+
+}  // namespace
+
+std::string hf_readme(const ExportSource& source, const std::string& softmax) {
+  const ids::IdTable& table = source.ids.table;
+  std::string text = fmt::format(
+      "# A generative retrieval model\n\n"
+      "Exported by tutti: words in, track IDs out. A T5 encoder-decoder (gated GELU, untied head,\n"
+      "fp32) that emits IDs of {} tokens for {} tracks.\n\n"
+      "| made from | hash |\n| --- | --- |\n| checkpoint | {} |\n| ID table | {} |\n"
+      "| dataset | {} |\n\n"
+      "| file | what it is |\n| --- | --- |\n"
+      "| `model.safetensors`, `config.json`, `generation_config.json` | the model; ID token k is "
+      "vocabulary id `config.tutti.levels[0].first_token` + k |\n"
+      "| `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "
+      "`added_tokens.json`, `spiece.model` | the tokenizer, with ID tokens added (not special) |\n"
+      "| `trie.safetensors` | all IDs as CSR arrays: the edges of node n are `row[n]` to "
+      "`row[n + 1]`; `token`: vocabulary id, ascending; `target`: a node, or -1 - line of "
+      "`id_map.jsonl` |\n"
+      "| `id_map.jsonl` | a line a track: key, artist, name, vocabulary ids, token names |\n"
+      "| `manifest.json` | sizes and SHA-256 of all files, and the hashes above |\n",
+      table.id_length(), table.num_tracks(), source.checkpoint.manifest.hash,
+      source.ids.manifest.hash, source.dataset.hash);
+  text += kUse;
+  const bool by_level = softmax == "level";
+  text += "\n## Scores as in training\n\n";
+  text += by_level ? kLevelText : kTrieText;
+  text += kExact;
+  text += by_level ? kLevelCode : kTrieCode;
+  text += kExactEnd;
+  return text;
+}
+
+}  // namespace tutti::checkpoints
