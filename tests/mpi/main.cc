@@ -15,16 +15,20 @@ Communicator* the_world = nullptr;
 // What ranks other than 0 print: failures only, one write each, so that lines do not mix.
 class FailurePrinter : public testing::EmptyTestEventListener {
  public:
+  void OnTestStart(const testing::TestInfo& test) override {
+    name_ = std::string(test.test_suite_name()) + "." + test.name();
+  }
+  // GoogleTest holds its lock here: ask it nothing.
   void OnTestPartResult(const testing::TestPartResult& result) override {
     if (!result.failed()) return;
-    const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    const std::string name =
-        test == nullptr ? "" : std::string(test->test_suite_name()) + "." + test->name();
-    const std::string text = "[rank " + std::to_string(world().rank()) + "] " + name + ": " +
+    const std::string text = "[rank " + std::to_string(world().rank()) + "] " + name_ + ": " +
                              (result.file_name() == nullptr ? "" : result.file_name()) + ":" +
                              std::to_string(result.line_number()) + ": " + result.message() + "\n";
     std::fputs(text.c_str(), stderr);
   }
+
+ private:
+  std::string name_;
 };
 
 }  // namespace
