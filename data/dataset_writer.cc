@@ -38,6 +38,7 @@ struct DatasetWriter::Impl {
   DatasetOptions options;
   nlohmann::json config;
   ArtefactWriter artefact;
+  std::string source;
   CleaningReport cleaning;
 
   Catalog catalog;
@@ -58,15 +59,15 @@ struct DatasetWriter::Impl {
                         const std::string& without) const {
     if (!options.strict) return;
     throw DataError(
-        {"", fmt::format("playlist '{}'", key), found, "", "without --strict " + without});
+        {source, fmt::format("playlist '{}'", key), found, "", "without --strict " + without});
   }
 
   // `text` itself, or its repaired form in `storage`.
   std::string_view repaired(std::string_view text, std::string* storage) {
     if (is_valid_utf8(text)) return text;
     if (options.strict) {
-      throw DataError({"", "", fmt::format("'{}' is not UTF-8", to_valid_utf8(text)), "UTF-8 text",
-                       "without --strict the bad bytes are replaced"});
+      throw DataError({source, "", fmt::format("'{}' is not UTF-8", to_valid_utf8(text)),
+                       "UTF-8 text", "without --strict the bad bytes are replaced"});
     }
     ++cleaning.invalid_utf8_replaced;
     *storage = to_valid_utf8(text);
@@ -236,6 +237,10 @@ void DatasetWriter::set_catalog(const Catalog& catalog) {
   impl_->tag_index = StringIndex(catalog.tag_names);
   impl_->train_counts.assign(static_cast<size_t>(catalog.num_tracks()), 0);
   impl_->last_seen.assign(static_cast<size_t>(catalog.num_tracks()), -1);
+}
+
+void DatasetWriter::set_source(std::string_view file) {
+  if (impl_->source != file) impl_->source = file;
 }
 
 int32_t DatasetWriter::add_track(const TrackRow& track) {

@@ -78,6 +78,9 @@ class DatasetWriter {
   int32_t add_track(const TrackRow& track);
   bool has_track(std::string_view key) const;
 
+  // The file that what follows was read from: named in errors.
+  void set_source(std::string_view file);
+
   // Cleans the playlist by the rules of CleaningReport and stores it, or drops and counts it.
   // `key`: the user's id of the playlist; decides its part. DataError under `strict`, naming the
   // playlist and what is wrong.

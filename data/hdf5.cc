@@ -2,141 +2,25 @@
 
 #include <algorithm>
 #include <map>
-#include <mutex>
 #include <utility>
 
 #include <fmt/format.h>
-#include <hdf5.h>
 
+#include "data/hdf5_detail.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti::data {
 namespace {
 
-constexpr int64_t kChunkBytes = 256 << 10;
+using hdf5::cure_of;
+using hdf5::dataset_layout;
+using hdf5::file_type;
+using hdf5::Handle;
+using hdf5::property_list;
+using hdf5::reason;
+
 constexpr size_t kChunkCacheBytes = 16 << 20;  // a window of 8192 playlists fits (about 2 MiB)
 constexpr size_t kChunkCacheSlots = 1009;      // prime, well above the number of cached chunks
-
-void init_library() {
-  static std::once_flag once;
-  std::call_once(once, [] {
-    // The exit handler of HDF5 1.10 crashes after a failed write; files are closed by hand.
-    H5dont_atexit();
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
-  });
-}
-
-// The deepest entry of HDF5's error stack is the cause. Of a failed system call only the system's
-// words are kept: the rest holds addresses and times.
-std::string reason() {
-  std::string text;
-  auto take_first = [](unsigned n, const H5E_error2_t* error, void* out) -> herr_t {
-    if (n == 0 && error->desc != nullptr) *static_cast<std::string*>(out) = error->desc;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &text);
-  H5Eclear2(H5E_DEFAULT);
-  const std::string_view mark = "error message = '";
-  if (const size_t begin = text.find(mark); begin != std::string::npos) {
-    const size_t end = text.find('\'', begin + mark.size());
-    const bool is_lock = text.find("lock file") != std::string::npos;
-    text = text.substr(begin + mark.size(), end - begin - mark.size());
-    if (is_lock) text = "cannot lock the file: " + text;
-  }
-  return text.empty() ? "HDF5 gave no reason" : text;
-}
-
-std::string cure_of(const std::string& why) {
-  if (why.find("lock the file") == std::string::npos) return {};
-  return "on file systems without locks set HDF5_USE_FILE_LOCKING=FALSE";
-}
-
-template <typename T>
-hid_t file_type();
-template <>
-hid_t file_type<uint8_t>() {
-  return H5T_STD_U8LE;
-}
-template <>
-hid_t file_type<int32_t>() {
-  return H5T_STD_I32LE;
-}
-template <>
-hid_t file_type<int64_t>() {
-  return H5T_STD_I64LE;
-}
-template <>
-hid_t file_type<float>() {
-  return H5T_IEEE_F32LE;
-}
-template <>
-hid_t file_type<double>() {
-  return H5T_IEEE_F64LE;
-}
-// Machines we build for are little-endian, so the type in memory is the type in the file.
-
-std::string type_name(hid_t type) {
-  const char* kind = "other";
-  if (H5Tget_class(type) == H5T_FLOAT) kind = "float";
-  if (H5Tget_class(type) == H5T_INTEGER) kind = H5Tget_sign(type) == H5T_SGN_NONE ? "uint" : "int";
-  return fmt::format("{}{}", kind, 8 * H5Tget_size(type));
-}
-
-// Owns an HDF5 identifier.
-class Handle {
- public:
-  using Closer = herr_t (*)(hid_t);
-  Handle() = default;
-  Handle(hid_t id, Closer closer) : id_(id), closer_(closer) {}
-  ~Handle() { close(); }
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, -1)), closer_(other.closer_) {}
-  Handle& operator=(Handle&& other) noexcept {
-    if (this != &other) {
-      close();
-      id_ = std::exchange(other.id_, -1);
-      closer_ = other.closer_;
-    }
-    return *this;
-  }
-  Handle(const Handle&) = delete;
-  Handle& operator=(const Handle&) = delete;
-
-  hid_t get() const { return id_; }
-  bool ok() const { return id_ >= 0; }
-  herr_t close() {
-    if (id_ < 0) return 0;
-    return closer_(std::exchange(id_, -1));
-  }
-
- private:
-  hid_t id_ = -1;
-  Closer closer_ = nullptr;
-};
-
-Handle property_list(hid_t kind) {
-  return Handle(H5Pcreate(kind), H5Pclose);
-}
-
-// A dataset's creation list: chunks of about 256 KiB with a checksum each. A dataset without rows
-// has nothing to store and no chunks.
-Handle dataset_layout(std::span<const hsize_t> dims, size_t element_bytes, Storage storage,
-                      bool extendable) {
-  Handle list = property_list(H5P_DATASET_CREATE);
-  H5Pset_obj_track_times(list.get(), false);
-  if (!extendable && std::ranges::find(dims, hsize_t{0}) != dims.end()) return list;
-  const hsize_t columns = dims.size() == 2 ? dims[1] : 1;
-  hsize_t rows = std::max<hsize_t>(1, kChunkBytes / (columns * element_bytes));
-  if (!extendable) rows = std::min(rows, dims[0]);
-  const hsize_t chunk[2] = {rows, columns};
-  H5Pset_chunk(list.get(), static_cast<int>(dims.size()), chunk);
-  if (storage == Storage::kCompressed) {
-    H5Pset_shuffle(list.get());
-    H5Pset_deflate(list.get(), 1);
-  }
-  H5Pset_fletcher32(list.get());
-  return list;
-}
 
 }  // namespace
 
@@ -199,8 +83,8 @@ struct Hdf5File::Impl {
   void check_type(hid_t dataset, const std::string& name) const {
     const Handle type(H5Dget_type(dataset), H5Tclose);
     if (H5Tequal(type.get(), file_type<T>()) > 0) return;
-    throw DataError(
-        {path, place(name), type_name(type.get()) + " elements", type_name(file_type<T>()), ""});
+    throw DataError({path, place(name), hdf5::type_name(type.get()) + " elements",
+                     hdf5::type_name(file_type<T>()), ""});
   }
 };
 
@@ -210,7 +94,7 @@ Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
 Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
 
 Hdf5File Hdf5File::create(const std::filesystem::path& path) {
-  init_library();
+  hdf5::init_library();
   auto impl = std::make_unique<Impl>();
   impl->path = path.string();
   impl->writing = true;
@@ -226,7 +110,7 @@ Hdf5File Hdf5File::create(const std::filesystem::path& path) {
 }
 
 Hdf5File Hdf5File::open(const std::filesystem::path& path) {
-  init_library();
+  hdf5::init_library();
   auto impl = std::make_unique<Impl>();
   impl->path = path.string();
   if (!std::filesystem::exists(path)) {
