@@ -244,7 +244,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                                {"id-table", ids.manifest.hash}}},
                 a.keep);
           },
-      .stop_requested = [&] { return stop.requested(); }};
+      .stop_requested = [&] { return stop.signal_here() != 0; }};
   const trainer::TrainEnd end =
       trainer::Trainer(model, optimizer, data, ids.table, comm, a.trainer).run(first_step, hooks);
   progress.finish();

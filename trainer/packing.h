@@ -48,6 +48,7 @@ struct PackedBatch {
       0};                      // [T + 1]: nodes of depth d are [depth_begin[d], depth_begin[d+1])
   std::vector<int64_t> input;  // [M]: the ID token fed; -1 for the start nodes
   std::vector<int64_t> title;  // [M]
+  std::vector<int64_t> depth;  // [M]
   std::vector<int64_t> slot;   // [M]: title * N + position among the nodes of its title
   std::vector<int64_t> ancestors;  // [M, T]: the node's path, start first, itself at [depth];
                                    // itself again beyond (masked)

@@ -8,6 +8,7 @@
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 
+#include "dist/buckets.h"
 #include "dist/runtime/errors.h"
 #include "trainer/loss.h"
 
@@ -78,9 +79,8 @@ void Trainer::reduce_gradients() {
   if (comm_.size() == 1) return;
   at::Tensor grads = model_.flat_grads();
   auto* data = grads.mutable_data_ptr<float>();
-  for (int64_t first = 0; first < grads.numel(); first += options_.bucket_elements) {
-    const int64_t count = std::min(options_.bucket_elements, grads.numel() - first);
-    comm_.all_reduce_sum(std::span(data + first, count));
+  for (const Range& bucket : make_buckets(grads.numel(), options_.bucket_elements)) {
+    comm_.all_reduce_sum(std::span(data + bucket.first, bucket.size()));
   }
 }
 
