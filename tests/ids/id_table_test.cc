@@ -154,7 +154,7 @@ TEST(Codebooks, RefuseANanAndAnotherDimension) {
   extras.codebooks.levels = {{2, 3, std::vector<float>(6)}, {3, 2, std::vector<float>(6)}};
   write_id_table(dir / "b", small_table(), extras, false);
   EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }),
-              HasSubstr("'codebook_1': found shape [2, 3]"));
+              HasSubstr("'codebook_1': found shape [3, 2]"));
 }
 
 TEST(NormHandling, IsKnownByName) {

@@ -85,7 +85,9 @@ Codebook train_on_ranks(const std::vector<float>& rows, int64_t dim,
         train_kmeans(shard_of(rows, dim, split[comm.rank()], split[comm.rank() + 1]), options, comm,
                      pool, &steps);
     const std::scoped_lock lock(mutex);
-    if (!result.values.empty()) EXPECT_EQ(result.values, codebook.values);
+    if (!result.values.empty()) {
+      EXPECT_EQ(result.values, codebook.values);
+    }
     result = codebook;
     *log = steps;
   });

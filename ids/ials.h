@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "dist/communicator.h"
+#include "dist/runtime/thread_pool.h"
+#include "ids/interactions.h"
+
+namespace tutti::ids {
+
+// Implicit ALS in the form of Rendle, Krichene, Zhang, Koren: "Revisiting the performance of iALS
+// on item recommendation benchmarks" (2021). For playlists u, tracks i, entries S:
+//   sum_S (1 - w_u.h_i)^2 + alpha0 sum_all (w_u.h_i)^2 + sum_u lam_u |w_u|^2 + sum_i lam_i |h_i|^2
+//   lam_u = lambda (|S_u| + alpha0 I)^nu,  lam_i = lambda (|S_i| + alpha0 U)^nu
+struct IalsOptions {
+  int64_t dim = 64;
+  int epochs = 12;
+  int exact_epochs = 2;  // the last ones solve by Cholesky, the others by warm-started CG
+  int cg_steps = 3;
+  double unobserved_weight = 0.01;  // alpha0
+  double regularization = 0.005;    // lambda
+  double frequency_power = 1;       // nu
+  double init_stddev = 0.1;         // of a start vector's length: N(0, this / sqrt(dim)) each
+  uint64_t seed = 0;
+};
+
+struct IalsEpoch {  // one entry per epoch, equal on every rank but for the seconds
+  bool exact = false;
+  double objective = 0;                  // of the formula above, after the epoch
+  double playlists_s = 0, tracks_s = 0;  // solving and exchanging each side
+};
+
+struct Factors {
+  int64_t dim = 0;
+  std::vector<float> playlists;  // [num_playlists, dim]
+  std::vector<float> tracks;     // [num_tracks, dim]
+};
+
+// Trains the factors of all ranks' interactions; every rank solves its own rows and receives the
+// others'. The same bytes at any world size and thread count: a row is solved by one thread from
+// the same numbers, Gram matrices are summed in fixed point. A row without interactions is zero.
+// UsageError when an option is out of range, DataError without training entries.
+Factors train_ials(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
+                   ThreadPool& pool, std::vector<IalsEpoch>* log = nullptr);
+
+}  // namespace tutti::ids

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "data/catalog.h"
+
+namespace tutti::ids {
+
+// Shrinks the vectors of rare tracks toward their album's, artist's and the catalog's mean:
+//   artist' = (sum_t n_t h_t + k mean) / (sum_t n_t + k)   over the artist's tracks t
+//   album'  = (sum_t n_t h_t + k artist') / (sum_t n_t + k)
+//   h'      = (n h + k album') / (n + k)
+// n: training playlists that hold the track, k: `strength`, in playlists. A track in no playlist
+// becomes its album's, artist's or the catalog's vector, whichever is known. A track of unknown
+// album or artist skips that line. Sums run in track order in fp64. `vectors` [num_tracks, dim].
+void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& support,
+                      double strength, int64_t dim, std::vector<float>* vectors);
+
+}  // namespace tutti::ids
