@@ -69,15 +69,16 @@ class Trainer {
                options.unobserved_weight * static_cast<double>(interactions.num_playlists)};
   }
 
-  Factors train(std::vector<IalsEpoch>* log) {
+  Factors train(std::vector<IalsEpoch>* log,
+                const std::function<void(const IalsEpoch&)>& on_epoch) {
     for (int epoch = 0; epoch < options_.epochs; ++epoch) {
       IalsEpoch now;
       now.exact = epoch >= options_.epochs - options_.exact_epochs;
       now.playlists_s = solve(playlists_, factors_.tracks, now.exact);
       now.tracks_s = solve(tracks_, factors_.playlists, now.exact);
-      if (!log) continue;
-      now.objective = objective();
-      log->push_back(now);
+      if (log || on_epoch) now.objective = objective();
+      if (log) log->push_back(now);
+      if (on_epoch) on_epoch(now);
     }
     return std::move(factors_);
   }
@@ -167,13 +168,14 @@ class Trainer {
 }  // namespace
 
 Factors train_ials(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
-                   ThreadPool& pool, std::vector<IalsEpoch>* log) {
+                   ThreadPool& pool, std::vector<IalsEpoch>* log,
+                   const std::function<void(const IalsEpoch&)>& on_epoch) {
   check_options(options);
   if (interactions.num_entries == 0) {
     throw DataError({"", "", "no entry in any training playlist", "training playlists with tracks",
                      "check the split with `tutti inspect`"});
   }
-  return Trainer(interactions, options, comm, pool).train(log);
+  return Trainer(interactions, options, comm, pool).train(log, on_epoch);
 }
 
 }  // namespace tutti::ids

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dist/communicator.h"
@@ -41,7 +42,9 @@ struct Factors {
 // others'. The same bytes at any world size and thread count: a row is solved by one thread from
 // the same numbers, Gram matrices are summed in fixed point. A row without interactions is zero.
 // UsageError when an option is out of range, DataError without training entries.
+// `on_epoch` is called after each epoch, on every rank.
 Factors train_ials(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
-                   ThreadPool& pool, std::vector<IalsEpoch>* log = nullptr);
+                   ThreadPool& pool, std::vector<IalsEpoch>* log = nullptr,
+                   const std::function<void(const IalsEpoch&)>& on_epoch = {});
 
 }  // namespace tutti::ids

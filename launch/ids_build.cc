@@ -1,0 +1,172 @@
+#include <charconv>
+#include <string>
+#include <vector>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "data/dataset.h"
+#include "dist/runtime/errors.h"
+#include "ids/embeddings.h"
+#include "ids/semantic_ids.h"
+#include "launch/commands.h"
+#include "launch/options.h"
+
+namespace tutti::launch {
+namespace {
+
+struct BuildArgs {
+  std::string embeddings, dataset, out, num_codes = "256", norm = "unit";
+  int levels = 3, threads = 1;
+  bool overwrite = false;
+  ids::ResidualQuantizerOptions quantizer;
+};
+
+Options declare(BuildArgs& a) {
+  Options options(
+      "ids build",
+      "Turns each track's vector into a few tokens, by residual k-means over all ranks, "
+      "and tells tracks on one code apart by a last token.",
+      "mpirun -n 2 tutti ids build --embeddings embeddings --dataset data --out ids "
+      "--levels 3 --num-codes 256");
+  options.require("embeddings", &a.embeddings, "embeddings folder, made from that dataset")
+      .require("dataset", &a.dataset, "dataset folder")
+      .require("out", &a.out, "ID table folder to make")
+      .add("levels", &a.levels, "codes a track, the suffix not counted")
+      .add("num-codes", &a.num_codes,
+           "codes to choose from: one number, or one a level (256,256,64)")
+      .add("norm", &a.norm, "length of a vector before it is quantized: raw | unit | damped")
+      .add("beam", &a.quantizer.beam, "paths kept while encoding; 1: nearest code at each level")
+      .add("max-steps", &a.quantizer.max_steps, "k-means steps a level, at most")
+      .add("seed", &a.quantizer.seed, "of the first codes")
+      .add("threads", &a.threads, "threads a rank; does not change the result")
+      .add("overwrite", &a.overwrite, "replace the ID table in --out");
+  return options;
+}
+
+// "256" or "256,256,64" as one number a level.
+std::vector<int64_t> codes_of_levels(const std::string& text, int levels) {
+  const auto refuse = [&](const std::string& expected) {
+    throw UsageError({"", "--num-codes", "'" + text + "'", expected, ""});
+  };
+  std::vector<int64_t> codes;
+  for (const char *at = text.data(), *end = at + text.size();; ++at) {
+    int64_t value = 0;
+    const auto parsed = std::from_chars(at, end, value);
+    if (parsed.ec != std::errc() || value < 1 || (parsed.ptr != end && *parsed.ptr != ',')) {
+      refuse("numbers of at least 1, separated by commas");
+    }
+    codes.push_back(value);
+    at = parsed.ptr;
+    if (at == end) break;
+  }
+  if (codes.size() == 1) codes.resize(levels, codes[0]);
+  if (std::ssize(codes) != levels)
+    refuse(fmt::format("one number, or one for each of {} levels", levels));
+  return codes;
+}
+
+void check(BuildArgs& a) {
+  const auto at_least_one = [](const char* option, int value) {
+    if (value < 1) throw UsageError({"", option, std::to_string(value), "at least 1", ""});
+  };
+  at_least_one("--levels", a.levels);
+  at_least_one("--threads", a.threads);
+  at_least_one("--max-steps", a.quantizer.max_steps);
+  a.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
+  a.quantizer.norm = ids::norm_handling(a.norm);
+}
+
+// What a reader of the table wants to know of it. No times: the same IDs are the same bytes.
+nlohmann::json report_of(const ids::SemanticIds& ids) {
+  nlohmann::json levels = nlohmann::json::array();
+  for (size_t l = 0; l < ids.quantizer.levels.size(); ++l) {
+    const auto& level = ids.quantizer.levels[l];
+    const auto& steps = ids.quantizer.training[l];
+    levels.push_back({{"codes", ids.codebooks.levels[l].num_codes},
+                      {"codes_used", level.codes_used},
+                      {"perplexity", level.perplexity},
+                      {"largest_code", level.largest_code},
+                      {"snr_db", level.snr_db},
+                      {"kmeans_steps", steps.size()},
+                      {"kmeans_objective", steps.back().objective}});
+  }
+  const auto& groups = ids.groups;
+  return {{"tracks", groups.num_tracks},
+          {"levels", levels},
+          {"groups",
+           {{"distinct_codes", groups.num_groups},
+            {"tracks_alone", groups.tracks_alone},
+            {"largest", groups.largest},
+            {"p50", groups.p50},
+            {"p90", groups.p90},
+            {"p99", groups.p99}}}};
+}
+
+double percent(int64_t part, int64_t whole) {
+  return whole == 0 ? 0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+void print_report(const ids::SemanticIds& ids) {
+  fmt::print("level  codes   used  perplexity  largest   SNR dB  steps\n");
+  for (size_t l = 0; l < ids.quantizer.levels.size(); ++l) {
+    const auto& level = ids.quantizer.levels[l];
+    fmt::print("{:>5}  {:>5}  {:>5}  {:>10.1f}  {:>7}  {:>7.2f}  {:>5}\n", l,
+               ids.codebooks.levels[l].num_codes, level.codes_used, level.perplexity,
+               level.largest_code, level.snr_db, ids.quantizer.training[l].size());
+  }
+  const auto& groups = ids.groups;
+  fmt::print(
+      "{} tracks on {} distinct codes ({:.1f} %), {:.1f} % alone on theirs; a track's group: "
+      "median {}, 90 % {}, 99 % {}, largest {}\n",
+      groups.num_tracks, groups.num_groups, percent(groups.num_groups, groups.num_tracks),
+      percent(groups.tracks_alone, groups.num_tracks), groups.p50, groups.p90, groups.p99,
+      groups.largest);
+  fmt::print("codebooks {:.1f} s, encoding {:.1f} s, uniqueness {:.1f} s\n", ids.train_s,
+             ids.encode_s, ids.unique_s);
+}
+
+}  // namespace
+
+int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
+  BuildArgs a;
+  Options options = declare(a);
+  if (!options.parse(args)) return 0;
+  check(a);
+  // Says before the work, not after it, that the folder cannot be written.
+  if (comm.is_root()) ArtefactWriter(a.out, "id-table", a.overwrite);
+
+  const auto dataset = data::Dataset::open(a.dataset);
+  const auto& keys = dataset.catalog().track_keys;
+  const auto [manifest, embeddings] = ids::read_embeddings(a.embeddings, &keys);
+  require_made_from(a.embeddings, manifest, "dataset", dataset.manifest());
+  if (embeddings.num_rows != dataset.num_tracks()) {
+    throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
+                     fmt::format("one a track of the catalog, {}", dataset.num_tracks()),
+                     "make the embeddings again"});
+  }
+  const auto rows =
+      ids::owned_rows(embeddings.values.data(), embeddings.num_rows, embeddings.dim, comm);
+  const auto split = owned_splits(embeddings.num_rows, ids::kRowBlock, comm.size());
+  const std::string space = manifest.config.value("space", "cf");
+  ThreadPool pool(a.threads);
+  const auto ids = ids::build_semantic_ids(rows, split, dataset.train_counts(), keys, space,
+                                           a.quantizer, comm, pool);
+  if (!comm.is_root()) return 0;
+
+  ids::IdTableExtras extras;
+  extras.codebooks = ids.codebooks;
+  extras.report = report_of(ids);
+  extras.config = options.resolved();
+  for (const char* key : {"embeddings", "dataset", "out", "threads", "overwrite"}) {
+    extras.config.erase(key);
+  }
+  extras.made_from = {{"dataset", dataset.manifest().hash}, {"embeddings", manifest.hash}};
+  const auto written = ids::write_id_table(a.out, ids.table, extras, a.overwrite);
+  print_report(ids);
+  fmt::print("{}: IDs of {} tokens over {} tokens in all, hash {}\n", a.out, ids.table.id_length(),
+             ids.table.num_tokens(), written.short_hash());
+  return 0;
+}
+
+}  // namespace tutti::launch
