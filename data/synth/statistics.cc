@@ -62,9 +62,9 @@ SynthStatistics SynthCounter::statistics() const {
 
 std::string to_table(const SynthStatistics& s) {
   std::string table =
-      fmt::format("{:<44}{:>12}{:>24}\n", "", "generated", "Million Playlist Dataset");
+      fmt::format("{:<44}{:>12}{:>26}\n", "", "generated", "Million Playlist Dataset");
   const auto row = [&](const char* what, const std::string& ours, const char* published) {
-    table += fmt::format("{:<44}{:>12}{:>24}\n", what, ours, published);
+    table += fmt::format("{:<44}{:>12}{:>26}\n", what, ours, published);
   };
   const auto count = [](int64_t n) { return fmt::format("{}", n); };
   const auto percent = [](double share) { return fmt::format("{:.2f} %", 100 * share); };

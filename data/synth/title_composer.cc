@@ -209,7 +209,7 @@ std::string decorate_title(const std::string& text, Rng& rng) {
   constexpr std::string_view kAround[][2] = {{"", "!"},    {"", "!!"},   {"", "..."}, {"~", "~"},
                                              {"* ", " *"}, {"\"", "\""}, {"", " :)"}, {"(", ")"},
                                              {"", " "},    {"- ", " -"}};
-  if (rng.uniform() < 0.12) {
+  if (rng.uniform() < 0.07) {
     const auto& around = kAround[rng.below(std::size(kAround))];
     out = std::string(around[0]) + out + std::string(around[1]);
   }
