@@ -66,8 +66,9 @@ TrainingData::Step TrainingData::step(int64_t step, int rank, int world_size) {
     out.global_weight += group_weight(std::ssize(p.tracks), options_.weighting);
     out.global_pairs += std::ssize(p.tracks);
   }
+  const std::vector<std::vector<int32_t>> deal = data::deal_by_cost(costs, world_size);
   std::vector<TitleGroup> mine;
-  for (int32_t i : data::deal_by_cost(costs, world_size)[rank]) mine.push_back(groups[i]);
+  for (int32_t i : deal[rank]) mine.push_back(groups[i]);
   out.batch = pack(mine, table_, trie_, options_.weighting);
   return out;
 }

@@ -21,8 +21,8 @@ namespace {
 using testing::ElementsAre;
 
 std::vector<int32_t> tracks_of(const std::vector<Recommendation>& list) {
-  std::vector<int32_t> tracks;
-  for (const auto& r : list) tracks.push_back(r.track);
+  std::vector<int32_t> tracks(list.size());
+  std::transform(list.begin(), list.end(), tracks.begin(), [](const auto& r) { return r.track; });
   return tracks;
 }
 
@@ -122,7 +122,7 @@ TEST(Bm25Ranker, AgreesWithTheFormulaOnARandomCorpus) {
           const double norm = p.k1 * (1 - p.b + p.b * lengths[t] * num_documents / total);
           score += std::log(1 + (num_documents - n + 0.5) / (n + 0.5)) * tf / (tf + norm);
         }
-        if (score > 0) expected.push_back({-score, t});
+        if (score > 0) expected.emplace_back(-score, t);
       }
       std::sort(expected.begin(), expected.end());
       ASSERT_GE(expected.size(), 12U);

@@ -1,0 +1,90 @@
+#include "trainer/models/t5.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "dist/runtime/errors.h"
+#include "tests/trainer/small_world.h"
+#include "trainer/id_rows.h"
+
+namespace tutti::trainer {
+namespace {
+
+TEST(T5Config, SurvivesItsJson) {
+  const T5Config config = small_t5(random_id_table(50, 4, 1));
+  const T5Config back = t5_config_from_json(to_json(config));
+  EXPECT_EQ(to_json(back), to_json(config));
+  EXPECT_EQ(back.inner_dim(), 24);
+}
+
+TEST(T5Config, NamesTheFieldThatIsMissingOrWrong) {
+  const nlohmann::json good = to_json(small_t5(random_id_table(50, 4, 1)));
+  for (const char* field : {"arch", "d_model", "text_rows", "layer_norm_epsilon"}) {
+    nlohmann::json missing = good, wrong = good;
+    missing.erase(field);
+    wrong[field] = "many";
+    for (const nlohmann::json& bad : {missing, wrong}) {
+      try {
+        t5_config_from_json(bad);
+        ADD_FAILURE() << "accepted a bad " << field;
+      } catch (const DataError& error) {
+        EXPECT_NE(std::string(error.what()).find(field), std::string::npos) << error.what();
+      }
+    }
+  }
+}
+
+TEST(T5Model, EncodesATitleTheSameBesideALongerOne) {
+  T5Model model(small_t5(random_id_table(50, 4, 1)));
+  model.initialize(1);
+  const std::vector<int64_t> alone = {5, 6, 1}, both = {5, 6, 1, 0, 0, 0, 9, 8, 7, 6, 5, 1};
+  const at::Tensor a = model.encode(at::tensor(alone, at::kLong).view({1, 3}),
+                                    at::tensor(std::vector<int64_t>{3}, at::kLong));
+  const at::Tensor b = model.encode(at::tensor(both, at::kLong).view({2, 6}),
+                                    at::tensor(std::vector<int64_t>{3, 6}, at::kLong));
+  EXPECT_LT((a[0] - b[0].narrow(0, 0, 3)).abs().max().item<double>(), 1e-5);
+}
+
+TEST(T5Model, InitialisesEveryTensorTheSameFromTheSameSeed) {
+  const ids::IdTable table = random_id_table(50, 4, 1);
+  T5Model a(small_t5(table)), b(small_t5(table)), c(small_t5(table));
+  a.initialize(1);
+  b.initialize(1);
+  c.initialize(2);
+  EXPECT_TRUE(a.flat_values().equal(b.flat_values()));
+  EXPECT_FALSE(a.flat_values().equal(c.flat_values()));
+}
+
+TEST(IdRows, StartNearEachOtherWhereTheirCodesAre) {
+  ids::IdTable table = random_id_table(50, 4, 1);
+  table.vector_dim = 3;
+  table.token_vectors.assign(static_cast<size_t>(table.num_tokens()) * 3, 0.0F);
+  const auto set = [&](int32_t token, float x, float y, float z) {
+    float* v = &table.token_vectors[static_cast<size_t>(token) * 3];
+    v[0] = x, v[1] = y, v[2] = z;
+  };
+  set(0, 1, 0, 0);
+  set(1, 1, 0.01F, 0);
+  set(2, -1, 0, 0);
+  set(3, 0, 0, 2);
+  T5Model model(small_t5(table)), untouched(small_t5(table));
+  model.initialize(1);
+  untouched.initialize(1);
+  start_id_rows_from_codebooks(model, table, 1);
+  const at::Tensor rows = model.find("id_embedding.weight")->value.detach();
+  const double near = (rows[0] - rows[1]).norm().item<double>(),
+               far = (rows[0] - rows[2]).norm().item<double>();
+  EXPECT_LT(near, 0.05 * far);
+  EXPECT_GT(far, 0);
+  const double rms = rows.narrow(0, 0, 4).square().mean().sqrt().item<double>();
+  EXPECT_GT(rms, 0.5) << "the scale of a random row is 1";
+  EXPECT_LT(rms, 2.0);
+  const at::Tensor before = untouched.find("id_embedding.weight")->value.detach();
+  const int64_t suffix = table.levels.back().first_token;
+  EXPECT_TRUE(rows[suffix].equal(before[suffix])) << "suffix tokens stand for no vector";
+}
+
+}  // namespace
+}  // namespace tutti::trainer
