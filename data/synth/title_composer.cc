@@ -129,13 +129,14 @@ std::vector<std::string> say_tags(const ListenerCatalog& catalog, std::vector<in
     });
   }
   std::vector<std::string> words;
+  words.reserve(tags.size());
   for (const int32_t tag : tags) words.push_back(pick_phrase(phrases_of_tag(names[tag]), rng));
   return words;
 }
 
 std::string vague_title(Rng& rng) {
   const double u = rng.uniform();
-  const std::string year =
+  std::string year =
       std::to_string(kFirstYear + static_cast<int>(rng.below(kLastYear - kFirstYear + 1)));
   if (u < 0.50) return std::string(pick_one(vague_titles(), rng));
   if (u < 0.75) return std::string(pick_one(seasons_and_months(), rng)) + " " + year;
