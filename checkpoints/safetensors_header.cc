@@ -118,12 +118,10 @@ class HeaderEvents final : public nlohmann::json_sax<json> {
   }
 
   bool parse_error(std::size_t position, const std::string&,
-                   const nlohmann::detail::exception& error) override {
-    std::string what = error.what();
-    std::replace(what.begin(), what.end(), '\n', ' ');
+                   const nlohmann::detail::exception&) override {
     throw DataError(Problem{.file = path_,
                             .place = fmt::format("header byte {}", position),
-                            .found = "a header that is not UTF-8 JSON (" + what + ")",
+                            .found = "text that is not UTF-8 JSON",
                             .expected = "a JSON object",
                             .cure = {}});
   }

@@ -1,0 +1,74 @@
+// The C++ side of the conformance tests, started by the Python side:
+//   conformance_case hf FOLDER              see hf_case.h
+//   conformance_case types FILE             writes a safetensors file of all types
+//   conformance_case rewrite FROM TO        reads a safetensors file and writes it again
+//   conformance_case check FILE...          a line a file: "ok", or why it is refused
+
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include <fmt/core.h>
+
+#include "checkpoints/safetensors.h"
+#include "dist/runtime/errors.h"
+#include "tests/conformance/hf_case.h"
+
+namespace {
+
+namespace checkpoints = tutti::checkpoints;
+using checkpoints::TensorType;
+
+void write_types(const std::string& path) {
+  std::vector<unsigned char> bytes(96);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<unsigned char>(i % 2);
+  std::vector<checkpoints::NamedTensor> tensors{
+      {"scalar", TensorType::kF32, {}, bytes.data()},
+      {"empty", TensorType::kI64, {3, 0}, bytes.data()},
+      {"\xc3\xa9 \"quoted\"\\\n", TensorType::kF32, {2, 2}, bytes.data()}};
+  for (const TensorType type :
+       {TensorType::kF32, TensorType::kF64, TensorType::kF16, TensorType::kBF16, TensorType::kI8,
+        TensorType::kU8, TensorType::kI16, TensorType::kI32, TensorType::kI64, TensorType::kBool}) {
+    tensors.push_back({checkpoints::name_of(type), type, {4, 3}, bytes.data()});
+  }
+  checkpoints::write_safetensors(path, tensors, {{"format", "pt"}});
+}
+
+std::string verdict_on(const std::string& path) {
+  try {
+    checkpoints::SafetensorsFile::open(path);
+    return "ok";
+  } catch (const tutti::DataError& refusal) {
+    return refusal.what();
+  }
+}
+
+int run(const std::vector<std::string>& args) {
+  const std::string mode = args.empty() ? "" : args[0];
+  if (mode == "hf" && args.size() == 2) {
+    tutti::conformance::write_hf_case(args[1]);
+  } else if (mode == "types" && args.size() == 2) {
+    write_types(args[1]);
+  } else if (mode == "rewrite" && args.size() == 3) {
+    const auto file = checkpoints::SafetensorsFile::open(args[1]);
+    checkpoints::write_safetensors(args[2], file.tensors(), file.metadata());
+  } else if (mode == "check") {
+    for (size_t i = 1; i < args.size(); ++i) fmt::print("{}\n", verdict_on(args[i]));
+  } else {
+    fmt::print(stderr, "see the head of conformance_case.cc\n");
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run({argv + 1, argv + argc});
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "{}\n", error.what());
+    return 1;
+  }
+}

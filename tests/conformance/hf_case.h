@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+namespace tutti::conformance {
+
+// Writes a tiny model with random weights through the real store and export, and what we compute
+// with it, for transformers to compare with:
+//   FOLDER/export/             the export
+//   FOLDER/case.json           texts and their token ids, titles, ID prefixes, the tracks that our
+//                              beam search finds
+//   FOLDER/logits.safetensors  "TITLE": [prefixes, id_tokens], our logits behind each prefix
+void write_hf_case(const std::filesystem::path& folder);
+
+}  // namespace tutti::conformance

@@ -1,0 +1,43 @@
+"""What the conformance tests share: the peers they need, the C++ side, and the list of checks."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+SKIPPED = 77  # CTest's SKIP_RETURN_CODE
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
+
+
+def require(*modules):
+    """Ends the test as skipped, with the reason, unless all modules can be imported."""
+    for module in modules:
+        try:
+            importlib.import_module(module)
+        except ImportError as error:
+            print(f"SKIPPED: {sys.executable} has no {module} ({error}); "
+                  "install tests/conformance/requirements.txt, or set TUTTI_CONFORMANCE_PYTHON")
+            sys.exit(SKIPPED)
+
+
+def ours(*args):
+    """Runs the C++ side; gives its standard output."""
+    done = subprocess.run([sys.argv[1], *map(str, args)], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def run_checks(*checks):
+    """Calls every check, prints its name and result, and ends the process."""
+    failed = 0
+    for check in checks:
+        name = check.__name__.replace("_", " ")
+        try:
+            note = check()
+            print(f"ok: {name}" + (f" ({note})" if note else ""))
+        except Exception as error:  # a check may fail in any way; the others still run
+            failed += 1
+            print(f"FAILED: {name}: {type(error).__name__}: {error}")
+    sys.exit(1 if failed else 0)
