@@ -14,6 +14,8 @@ struct MetricsAtK {
   double recall = 0;     // hits / number of relevant tracks
   double ndcg = 0;  // trec_eval's: gain 1 / log2(place + 1), ideal over min(k, |relevant|) places
   double mrr = 0;   // 1 / place of the first relevant track, 0 when none is in the first k
+
+  bool operator==(const MetricsAtK&) const = default;
 };
 
 // `ranking`: tracks, best first, at most k are looked at; no track twice (our bug). `relevant`:

@@ -65,11 +65,9 @@ class FakeScorer : public IdScorer {
                                       const ids::IdLevel& level) {
     uint64_t state = title;
     for (int32_t token : prefix) state = state * 1000 + token + 1;
-    std::vector<float> logits;
+    std::vector<float> logits(level.num_tokens);
     Rng rng(state, Purpose::kTest, level.first_token);
-    for (int32_t i = 0; i < level.num_tokens; ++i) {
-      logits.push_back(static_cast<float>(2 * rng.normal()));
-    }
+    for (float& logit : logits) logit = static_cast<float>(2 * rng.normal());
     return logits;
   }
 
