@@ -22,6 +22,7 @@ SynthResult synthesize(const Dataset& source, const SynthOptions& options,
                        const std::function<void(int64_t)>& on_progress) {
   // First the writer: a destination that cannot be had is said before the work starts.
   nlohmann::json config = to_json(options);
+  config["simulated"] = true;  // reports must say so
   config["unseen_titles"] = dataset_options.split.unseen_titles;
   config["held_out"] = dataset_options.split.held_out;
   config["split_seed"] = dataset_options.split.seed;
