@@ -50,11 +50,11 @@ nlohmann::json to_json(const CleaningReport& report);
 // What is known of a track. Only the key is needed. An artist (album) without a key is known by its
 // name, an album name together with the artist; both empty means unknown.
 struct TrackRow {
-  std::string_view key, name;
-  std::string_view artist_key, artist_name;
-  std::string_view album_key, album_name;
+  std::string_view key = {}, name = {};
+  std::string_view artist_key = {}, artist_name = {};
+  std::string_view album_key = {}, album_name = {};
   double duration_s = 0;
-  std::span<const std::string_view> tags;
+  std::span<const std::string_view> tags = {};
 };
 
 // Writes a dataset playlist by playlist. Memory grows with distinct tracks, artists, albums, tags

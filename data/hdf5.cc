@@ -1,6 +1,5 @@
 #include "data/hdf5.h"
 
-#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -43,15 +42,29 @@ struct Hdf5File::Impl {
     throw DataError({path, where, fmt::format("{} ({})", what, why), "", cure_of(why)});
   }
 
+  // The groups on the way to `name`. (H5Pset_create_intermediate_group would stamp them with the
+  // time.)
+  void make_groups(const std::string& name) {
+    const Handle properties = property_list(H5P_GROUP_CREATE);
+    H5Pset_obj_track_times(properties.get(), false);
+    for (size_t end = name.find('/'); end != std::string::npos; end = name.find('/', end + 1)) {
+      const std::string group = name.substr(0, end);
+      if (H5Lexists(file.get(), group.c_str(), H5P_DEFAULT) > 0) continue;
+      const Handle made(
+          H5Gcreate2(file.get(), group.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+          H5Gclose);
+      if (!made.ok()) fail_write(fmt::format("group '{}'", group));
+    }
+  }
+
   hid_t create_dataset(const std::string& name, hid_t type, std::span<const hsize_t> dims,
                        Storage storage, bool extendable) {
-    Handle links = property_list(H5P_LINK_CREATE);
-    H5Pset_create_intermediate_group(links.get(), 1);
+    make_groups(name);
     const Handle layout = dataset_layout(dims, H5Tget_size(type), storage, extendable);
     hsize_t most[2] = {extendable ? H5S_UNLIMITED : dims[0], dims.size() == 2 ? dims[1] : 0};
     const Handle space(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), most),
                        H5Sclose);
-    Handle dataset(H5Dcreate2(file.get(), name.c_str(), type, space.get(), links.get(),
+    Handle dataset(H5Dcreate2(file.get(), name.c_str(), type, space.get(), H5P_DEFAULT,
                               layout.get(), H5P_DEFAULT),
                    H5Dclose);
     if (!dataset.ok()) fail_write(place(name));

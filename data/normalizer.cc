@@ -17,10 +17,13 @@ bool is_apostrophe(UChar32 c) {
          c == U'\u00B4';
 }
 
+// Emoji of this ICU's Unicode and, in the plane of pictures, those of later ones. Below that plane
+// the pictographic property takes in signs such as a note or a star.
 bool is_emoji(UChar32 c) {
+  constexpr UChar32 kFirstPicture = 0x1F000;
   if (c < 0x100 || u_hasBinaryProperty(c, UCHAR_EMOJI_MODIFIER)) return false;  // (c), (r)
-  return u_hasBinaryProperty(c, UCHAR_EXTENDED_PICTOGRAPHIC) ||
-         u_hasBinaryProperty(c, UCHAR_REGIONAL_INDICATOR);
+  return u_hasBinaryProperty(c, UCHAR_EMOJI) ||
+         (c >= kFirstPicture && u_hasBinaryProperty(c, UCHAR_EXTENDED_PICTOGRAPHIC));
 }
 
 Kind kind_of(UChar32 c) {

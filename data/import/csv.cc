@@ -123,8 +123,9 @@ void read_csv(const std::filesystem::path& path, const PlaylistSink& sink) {
 }
 
 std::vector<std::string> unused_csv_columns(const std::filesystem::path& path) {
+  const CsvReader csv(path);
   std::vector<std::string> unused;
-  for (const std::string& column : CsvReader(path).columns()) {
+  for (const std::string& column : csv.columns()) {
     if (std::ranges::find(kKnownColumns, column) == std::end(kKnownColumns)) {
       unused.push_back(column);
     }

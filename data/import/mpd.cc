@@ -137,9 +137,10 @@ void read_slice(const std::filesystem::path& slice, double begin, double end, do
     ++place.playlist;
     place.track = -1;
     place.pid = {};
-    const Fields playlist(path, place, element);
-    const std::string key = std::to_string(playlist.require<int64_t>("pid", "an integer"));
+    const std::string key =
+        std::to_string(Fields(path, place, element).require<int64_t>("pid", "an integer"));
     place.pid = key;
+    const Fields playlist(path, place, element);
     tracks.clear();
     for (const dom::element track : playlist.require<dom::array>("tracks", "an array")) {
       place.track = std::ssize(tracks);
