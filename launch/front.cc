@@ -63,7 +63,7 @@ std::string completions(const std::string& word) {
   }
   std::string guess = nearest(first_words(args, 2), two_words);
   if (guess.empty()) guess = nearest(args[0], one_word);
-  std::string hint = guess.empty() ? "" : fmt::format(", did you mean `tutti {}`?", guess);
+  std::string hint = guess.empty() ? "" : fmt::format(" (did you mean `tutti {}`?)", guess);
   if (hint.empty()) {
     const std::string known = completions(args[0]);
     if (!known.empty()) hint = ", expected one of " + known;

@@ -72,7 +72,12 @@ bool is_on_by_default(const OptionEntry& entry) {
 }
 
 std::string placeholder_of(const OptionEntry& entry) {
-  if (!entry.positional) return option_placeholder(entry.target);
+  if (!entry.positional) {
+    std::string word = option_placeholder(entry.target);
+    if (word != "TEXT") return word;
+    if (entry.help.find("folder") != std::string::npos) return "DIR";
+    return entry.help.find("file") != std::string::npos ? "FILE" : word;
+  }
   std::string upper;
   for (const char c : entry.name) {
     upper += static_cast<char>(std::toupper(static_cast<unsigned char>(c)));

@@ -62,7 +62,7 @@ struct Options::Impl {
     }
     const std::string guess = nearest(name, names);
     const std::string hint =
-        guess.empty() ? "" : fmt::format(", did you mean {}{}?", dashes, guess);
+        guess.empty() ? "" : fmt::format(" (did you mean {}{}?)", dashes, guess);
     fail(fmt::format("{}unknown option {}{}{}", where, dashes, name, hint));
   }
 
@@ -299,16 +299,20 @@ std::string Options::resolved_ini() const {
   return ini;
 }
 
-#define TUTTI_OPTION_TYPE(T)                                                                \
-  template Options& Options::add<T>(const std::string& name, T* value, const std::string&); \
-  template Options& Options::require<T>(const std::string& name, T* value, const std::string&);
-TUTTI_OPTION_TYPE(std::string)
-TUTTI_OPTION_TYPE(bool)
-TUTTI_OPTION_TYPE(int)
-TUTTI_OPTION_TYPE(int64_t)
-TUTTI_OPTION_TYPE(uint64_t)
-TUTTI_OPTION_TYPE(double)
-TUTTI_OPTION_TYPE(std::vector<std::string>)
-#undef TUTTI_OPTION_TYPE
+template Options& Options::add(const std::string&, std::string*, const std::string&);
+template Options& Options::require(const std::string&, std::string*, const std::string&);
+template Options& Options::add(const std::string&, bool*, const std::string&);
+template Options& Options::require(const std::string&, bool*, const std::string&);
+template Options& Options::add(const std::string&, int*, const std::string&);
+template Options& Options::require(const std::string&, int*, const std::string&);
+template Options& Options::add(const std::string&, int64_t*, const std::string&);
+template Options& Options::require(const std::string&, int64_t*, const std::string&);
+template Options& Options::add(const std::string&, uint64_t*, const std::string&);
+template Options& Options::require(const std::string&, uint64_t*, const std::string&);
+template Options& Options::add(const std::string&, double*, const std::string&);
+template Options& Options::require(const std::string&, double*, const std::string&);
+template Options& Options::add(const std::string&, std::vector<std::string>*, const std::string&);
+template Options& Options::require(const std::string&, std::vector<std::string>*,
+                                   const std::string&);
 
 }  // namespace tutti::launch

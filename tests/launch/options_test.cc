@@ -33,7 +33,7 @@ struct Sample {
   Options options{"try it", "Tries it.", "tutti try it --out x \"two words\""};
 
   explicit Sample(bool with_prompts = false) {
-    options.add("out", &out, "where to write")
+    options.add("out", &out, "folder to make")
         .add("overwrite", &overwrite, "replace it")
         .add("unique", &unique, "one ID for each track")
         .add("threads", &threads, "threads a rank")
@@ -239,6 +239,8 @@ TEST_F(OptionsTest, PrintHelpWithDefaultsAndTheExample) {
   const std::string help = testing::internal::GetCapturedStdout();
   EXPECT_THAT(help, HasSubstr("usage: tutti try it PROMPT... [options]"));
   EXPECT_THAT(help, HasSubstr("--num-codes N"));
+  EXPECT_THAT(help, HasSubstr("--out DIR"));
+  EXPECT_THAT(help, HasSubstr("--tags TEXT"));
   EXPECT_THAT(help, HasSubstr("(default: 1024)"));
   EXPECT_THAT(help, HasSubstr("--no-unique turns it off"));
   EXPECT_THAT(help, HasSubstr("tutti try it --out x \"two words\""));
