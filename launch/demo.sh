@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# The main job, from a bundled catalogue to recommendations, on two ranks of this machine. Installs what is missing first
+# (launch/setup.sh lists the variables and says what --no-install does).
+#
+#   launch/demo.sh [--no-install]
+#
+#   TUTTI_DEMO_DIR     where the demo's artefacts go (default: build/demo); its folders of an earlier demo are replaced
+#   TUTTI_DEMO_RANKS   ranks (default: 2)
+set -euo pipefail
+# shellcheck source=launch/setup.sh
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
+
+ranks="${TUTTI_DEMO_RANKS:-2}"
+playlists=20000
+cf_dim=64
+id_levels=3
+id_codes=128
+steps=6000
+titles_per_step=8
+learning_rate=3e-3
+model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 256 --num-layers 2 --num-decoder-layers 2)
+prompts=("rainy evening piano" "energetic rock" "chill electronic for studying")
+
+if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
+  sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
+  exit 0
+fi
+tutti_setup "$@"
+tutti_build tutti
+tutti_mpirun_words "$ranks"
+# One thread a rank: the ranks are the parallelism here, and two of them fill two cores.
+export OMP_NUM_THREADS=1 LC_NUMERIC=C
+
+cd "$tutti_root"
+tutti="${tutti_build_dir#"$tutti_root"/}/tutti"
+demo="${TUTTI_DEMO_DIR:-build/demo}"
+mkdir -p "$demo"
+
+# step TITLE COMMAND...: shows the command as it can be typed, runs it, says how long it took.
+step() {
+  local title="$1" started=$EPOCHREALTIME
+  shift
+  printf '\n== %s\n$ %s\n' "$title" "$(shown "$@")"
+  "$@" </dev/null
+  awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "-- %.1f s\n", b - a }'
+}
+
+# The words, quoted where a shell needs it.
+shown() {
+  local word line=""
+  for word in "$@"; do
+    [[ "$word" =~ ^[A-Za-z0-9_./=:,+-]+$ ]] || word="\"$word\""
+    line+="$word "
+  done
+  printf '%s' "${line% }"
+}
+
+job_started=$EPOCHREALTIME
+step "The bundled catalogue: 55,525 real tracks with their tags" \
+  "$tutti" import tags data/demo/jamendo-tags.tsv.gz --out "$demo/catalog" --overwrite
+step "Simulated playlists over it: the catalogue is real, its listeners are not" \
+  "$tutti" synth --catalog "$demo/catalog" --playlists "$playlists" --seed 1 --threads 2 \
+  --out "$demo/data" --overwrite
+step "What the dataset holds" \
+  "$tutti" inspect "$demo/data" --top 5
+step "Tracks as vectors, from the playlists they share" \
+  "${tutti_mpirun[@]}" "$tutti" embed cf --dataset "$demo/data" --dim "$cf_dim" --threads 1 \
+  --out "$demo/embeddings" --overwrite
+step "Vectors as short token IDs, one for each track" \
+  "${tutti_mpirun[@]}" "$tutti" ids build --dataset "$demo/data" --embeddings "$demo/embeddings" \
+  --levels "$id_levels" --num-codes "$id_codes" --threads 1 --out "$demo/ids" --overwrite
+step "A model that writes the IDs of a title's tracks" \
+  "${tutti_mpirun[@]}" "$tutti" train --dataset "$demo/data" --ids "$demo/ids" --steps "$steps" \
+  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --threads 1 \
+  --out "$demo/run" --overwrite
+step "The model beside popularity and BM25, on held-out (simulated) playlists" \
+  "${tutti_mpirun[@]}" "$tutti" evaluate --dataset "$demo/data" --ids "$demo/ids" --run "$demo/run" \
+  --threads 1 --json "$demo/scores.json"
+step "A folder that serving engines load" \
+  "$tutti" export --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --format hf \
+  --out "$demo/serving" --overwrite
+step "Words in, tracks out" \
+  "$tutti" recommend --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --k 5 "${prompts[@]}"
+
+awk -v a="$job_started" -v b="$EPOCHREALTIME" -v demo="$demo" 'BEGIN {
+  s = int(b - a + 0.5)
+  printf "\nThe whole job took %d min %02d s; its artefacts are in %s.\n", s / 60, s % 60, demo
+}'
+echo "The tracks and tags are real (Jamendo); the playlists are simulated, so read the table as a check of the program,"
+echo "not as a result about listeners. Real playlists take the same road: tutti import mpd DIR, see README.md."
