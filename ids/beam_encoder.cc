@@ -12,7 +12,6 @@ namespace tutti::ids {
 namespace {
 
 constexpr int kLanes = 16;
-constexpr int kMaxBeam = 64;
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 struct Candidate {
@@ -63,11 +62,15 @@ void collect(const float* scores, int64_t n, int32_t parent, Best* best) {
 
 }  // namespace
 
-BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
-    : codebooks_(&codebooks), beam_(beam), first_column_{0} {
+void BeamEncoder::check_beam(int beam) {
   if (beam < 1 || beam > kMaxBeam) {
     throw UsageError({"", "--beam", std::to_string(beam), "1 to " + std::to_string(kMaxBeam), ""});
   }
+}
+
+BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
+    : codebooks_(&codebooks), beam_(beam), first_column_{0} {
+  check_beam(beam);
   const int64_t dim = codebooks.dim();
   for (const auto& level : codebooks.levels) {
     num_columns_ += (level.num_codes + kLanes - 1) / kLanes * kLanes;

@@ -9,12 +9,17 @@
 
 namespace tutti::ids {
 
+constexpr int kMaxBeam = 64;
+
 // Encodes vectors as sums of codes, one a level, keeping the `beam` best paths. With P = x.c for
 // all codes of all levels (one matrix product) and G = c.c', a path's squared distance is
 //   |x|^2 + sum_l (|c_l|^2 - 2 P_l + 2 sum_{m<l} G_ml),
 // so the product does not grow with the beam, only additions do.
 class BeamEncoder {
  public:
+  // UsageError unless beam is in [1, kMaxBeam].
+  static void check_beam(int beam);
+
   BeamEncoder(const Codebooks& codebooks, int beam);
 
   struct Scratch {  // one a thread

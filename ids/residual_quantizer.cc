@@ -81,6 +81,7 @@ Codebooks train_residual_quantizer(const RowShard& rows, const ResidualQuantizer
   if (options.num_codes.empty()) {
     throw UsageError({"", "--levels", "0", "at least one level", ""});
   }
+  BeamEncoder::check_beam(options.beam);  // before the training, not after it
   require_finite(rows, comm);
   Codebooks codebooks;
   codebooks.norm = options.norm;

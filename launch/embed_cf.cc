@@ -80,6 +80,10 @@ int run_embed_cf(const std::vector<std::string>& args, Communicator& comm) {
 
   const auto dataset = data::Dataset::open(a.dataset);
   const auto interactions = ids::read_interactions(dataset, a.ials.dim / 2, comm);
+  if (interactions.num_entries == 0) {
+    throw DataError({a.dataset, "", "no entry in any training playlist",
+                     "training playlists with tracks", "check it with `tutti inspect`"});
+  }
   ThreadPool pool(a.threads);
   std::vector<ids::IalsEpoch> epochs;
   Progress progress("embed cf", a.ials.epochs, "epochs", ProgressView::of_process(comm));

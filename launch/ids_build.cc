@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <vector>
@@ -144,6 +145,12 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
     throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
                      fmt::format("one a track of the catalog, {}", dataset.num_tracks()),
                      "make the embeddings again"});
+  }
+  const int64_t most_codes = *std::ranges::max_element(a.quantizer.num_codes);
+  if (most_codes > embeddings.num_rows) {
+    throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
+                     fmt::format("at least one a code, {}", most_codes),
+                     "ask for fewer codes with --num-codes"});
   }
   const auto rows =
       ids::owned_rows(embeddings.values.data(), embeddings.num_rows, embeddings.dim, comm);

@@ -157,6 +157,9 @@ TEST(ResidualQuantizer, RefusesABeamOutOfRangeAndNoLevels) {
       message_of<UsageError>([&] { encode(shard_of(rows, 4, 0, 60), codebooks, 65, pool); }),
       HasSubstr("--beam"));
   auto options = small_options();
+  options.beam = 0;
+  EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }), HasSubstr("--beam"));
+  options = small_options();
   options.num_codes.clear();
   EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }), HasSubstr("--levels"));
 }
