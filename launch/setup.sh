@@ -142,7 +142,7 @@ tutti_build() {
     options+=(-DCMAKE_BUILD_TYPE=Release "-DTUTTI_TESTS=OFF")
     command -v ninja >/dev/null && options+=(-G Ninja)
   fi
-  [[ "$tutti_with_tests" == 1 ]] && options+=(-DTUTTI_TESTS=ON)
+  [[ "$tutti_with_tests" == 1 ]] && options+=(-DTUTTI_TESTS=ON "-DTUTTI_CONFORMANCE_PYTHON=${TUTTI_CONFORMANCE_PYTHON:-}")
   [[ -n "${TUTTI_WERROR:-}" ]] && options+=("-DTUTTI_WERROR=$TUTTI_WERROR")
 
   # ccache then knows a file again in another checkout.

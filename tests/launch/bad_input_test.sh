@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # bad_input_test.sh TUTTI: what the program does with input that it cannot use. Each case must end with its exit code and
-# shellcheck disable=SC2016  # backquotes in the expected text are meant as they stand
 # one line on standard error that says what is wrong, and leave nothing behind.
+# shellcheck disable=SC2016  # backquotes in the expected text are meant as they stand
 set -euo pipefail
 tutti="$1"
 work="$(mktemp -d)"
