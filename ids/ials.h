@@ -20,7 +20,7 @@ struct IalsOptions {
   int exact_epochs = 2;  // the last ones solve by Cholesky, the others by warm-started CG
   int cg_steps = 3;
   double unobserved_weight = 0.01;  // alpha0
-  double regularization = 0.005;    // lambda
+  double regularization = 0.01;     // lambda
   double frequency_power = 1;       // nu
   double init_stddev = 0.1;         // of a start vector's length: N(0, this / sqrt(dim)) each
   uint64_t seed = 0;

@@ -13,7 +13,7 @@ namespace tutti::ids {
 
 struct ResidualQuantizerOptions {
   std::vector<int64_t> num_codes{256, 256, 256};  // K of each level
-  NormHandling norm = NormHandling::kUnit;
+  NormHandling norm = NormHandling::kDamped;
   int beam = 8;  // paths kept while encoding; 1: each level takes the nearest code
   int max_steps = 25;
   uint64_t seed = 0;

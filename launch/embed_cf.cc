@@ -19,7 +19,7 @@ namespace {
 struct EmbedArgs {
   std::string dataset, out;
   ids::IalsOptions ials;
-  double prior_strength = 2;
+  double prior_strength = 5;
   int threads = 1;
   bool overwrite = false;
 };

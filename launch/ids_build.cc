@@ -17,7 +17,7 @@ namespace tutti::launch {
 namespace {
 
 struct BuildArgs {
-  std::string embeddings, dataset, out, num_codes = "256", norm = "unit";
+  std::string embeddings, dataset, out, num_codes = "256", norm = "damped";
   int levels = 3, threads = 1;
   bool overwrite = false;
   ids::ResidualQuantizerOptions quantizer;
