@@ -83,6 +83,16 @@ exact = model.generate(**inputs, logits_processor=LogitsProcessorList([TrainedSo
                        return_dict_in_generate=True, output_scores=True)
 # exact.sequences, exact.sequences_scores: the log probability of each ID
 ```
+
+## Known differences
+
+- The fast tokenizer drops a combining mark behind a letter that it also rewrites ("M" with a
+  tilde); SentencePiece on `spiece.model`, which training used, and `T5Tokenizer` of transformers 4
+  keep it.
+- Text that spells a special or added token ("<pad>", "<L0_17>") becomes that token in transformers
+  and stays text in tutti.
+- transformers 4 sizes its decoder cache by `num_layers`: with more decoder than encoder layers pass
+  `use_cache=False`.
 )md";
 
 }  // namespace

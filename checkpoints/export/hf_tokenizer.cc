@@ -153,7 +153,10 @@ HfTokenizerFiles hf_tokenizer_files(const SentencePieceModel& model, const std::
                      {"post_processor", end_of_text()},
                      {"decoder", metaspace},
                      {"model", unigram(model)}};
-  files.tokenizer_config = {{"tokenizer_class", "T5Tokenizer"},
+  // Not "T5Tokenizer": transformers 5 would then take only the pieces from tokenizer.json and build
+  // the rest itself, without byte fallback. The slow class still opens the folder by its name.
+  files.tokenizer_config = {{"tokenizer_class", "PreTrainedTokenizerFast"},
+                            {"model_input_names", {"input_ids", "attention_mask"}},
                             {"extra_ids", 0},
                             {"additional_special_tokens", json::array()},
                             {"legacy", true},
