@@ -6,8 +6,9 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros.h>
+
+#include "trainer/models/fused_ops.h"
 
 namespace tutti::trainer {
 namespace {
@@ -20,10 +21,9 @@ at::Tensor as_tensor(const std::vector<int64_t>& v, at::IntArrayRef shape) {
 TreeInputs tree_of(const PackedBatch& batch) {
   const int64_t num_nodes = batch.num_nodes();
   return {.input = as_tensor(batch.input, {num_nodes}),
-          .slot = as_tensor(batch.slot, {num_nodes}),
+          .title = as_tensor(batch.title, {num_nodes}),
           .ancestors = as_tensor(batch.ancestors, {num_nodes, batch.max_depth}),
-          .depth = as_tensor(batch.depth, {num_nodes}),
-          .max_nodes_of_title = batch.max_nodes_of_title};
+          .depth = as_tensor(batch.depth, {num_nodes})};
 }
 
 // 0 at the children that exist, -inf elsewhere: [rows, num_tokens].
@@ -56,15 +56,12 @@ at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids
     if (!targets.child_row.empty())
       logits = logits + children_bias(targets, rows, level.num_tokens);
 
-    std::vector<int64_t> cells(targets.row.size());
-    for (size_t i = 0; i < cells.size(); ++i)
-      cells[i] = targets.row[i] * level.num_tokens + targets.column[i];
-    const int64_t num_targets = std::ssize(cells);
-    const at::Tensor log_p = at::log_softmax(logits, 1).view({-1}).index_select(
-        0, as_tensor(cells, {num_targets}).clone());
-    const at::Tensor weight =
-        at::from_blob(const_cast<float*>(targets.weight.data()), {num_targets}, at::kFloat);
-    loss = loss - log_p.dot(weight);
+    const int64_t num_targets = std::ssize(targets.row);
+    loss = loss + weighted_cross_entropy(
+                      logits, {.row = as_tensor(targets.row, {num_targets}),
+                               .column = as_tensor(targets.column, {num_targets}),
+                               .weight = at::from_blob(const_cast<float*>(targets.weight.data()),
+                                                       {num_targets}, at::kFloat)});
   }
   return loss;
 }

@@ -88,7 +88,6 @@ PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
   std::vector<std::vector<int64_t>> node_of(
       groups.size());  // by title: node of each prefix of the depth at hand, -1 when left out
   std::vector<std::vector<int64_t>> parent_node_of(groups.size());
-  std::vector<int64_t> nodes_of_title(groups.size(), 0);
   std::vector<std::vector<int64_t>> paths;  // [M], the nodes from the start to the node itself
   batch.levels.resize(batch.max_depth);
   for (int64_t depth = 0; depth < batch.max_depth; ++depth) {
@@ -110,7 +109,6 @@ PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
         batch.input.push_back(prefix.token);
         batch.title.push_back(b);
         batch.depth.push_back(depth);
-        batch.slot.push_back(nodes_of_title[b]++);
         std::vector<int64_t> path;
         if (depth > 0) path = paths[parent_node_of[b][prefix.parent]];
         path.push_back(node);
@@ -137,11 +135,8 @@ PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
     batch.levels.pop_back();
   }
 
-  batch.max_nodes_of_title =
-      nodes_of_title.empty() ? 0 : *std::max_element(nodes_of_title.begin(), nodes_of_title.end());
   batch.ancestors.resize(batch.num_nodes() * batch.max_depth);
   for (int64_t node = 0; node < batch.num_nodes(); ++node) {
-    batch.slot[node] += batch.title[node] * batch.max_nodes_of_title;
     for (int64_t d = 0; d < batch.max_depth; ++d) {
       batch.ancestors[node * batch.max_depth + d] =
           d < std::ssize(paths[node]) ? paths[node][d] : node;

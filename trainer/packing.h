@@ -42,14 +42,12 @@ struct PackedBatch {
   std::vector<int64_t> title_tokens;   // [B, S], padded with 0
   std::vector<int64_t> title_lengths;  // [B]
 
-  int64_t max_depth = 0;           // T: depths are 0 .. T-1
-  int64_t max_nodes_of_title = 0;  // N
+  int64_t max_depth = 0;  // T: depths are 0 .. T-1
   std::vector<int64_t> depth_begin{
       0};                      // [T + 1]: nodes of depth d are [depth_begin[d], depth_begin[d+1])
   std::vector<int64_t> input;  // [M]: the ID token fed; -1 for the start nodes
   std::vector<int64_t> title;  // [M]
   std::vector<int64_t> depth;  // [M]
-  std::vector<int64_t> slot;   // [M]: title * N + position among the nodes of its title
   std::vector<int64_t> ancestors;  // [M, T]: the node's path, start first, itself at [depth];
                                    // itself again beyond (masked)
 

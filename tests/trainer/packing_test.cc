@@ -72,15 +72,6 @@ TEST_F(Packing, TargetsCarryTheWeightOfAllPairsAtEveryLevelThatIsNotCertain) {
   EXPECT_NEAR(packed(Weighting::kPlaylist).weight, static_cast<double>(owned_.size()), 1e-9);
 }
 
-TEST_F(Packing, SlotsAreDistinctAndBelongToTheNodesTitle) {
-  const PackedBatch batch = packed(Weighting::kPair);
-  std::set<int64_t> slots(batch.slot.begin(), batch.slot.end());
-  EXPECT_EQ(std::ssize(slots), batch.num_nodes());
-  for (int64_t node = 0; node < batch.num_nodes(); ++node) {
-    EXPECT_EQ(batch.slot[node] / batch.max_nodes_of_title, batch.title[node]);
-  }
-}
-
 TEST_F(Packing, ListsEveryChildThatExistsAtTheLastLevel) {
   const PackedBatch batch = packed(Weighting::kPair);
   ASSERT_EQ(batch.max_depth, 4) << "the catalog is small enough for shared codes";

@@ -1,24 +1,22 @@
 #include "trainer/models/t5.h"
 
+#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/gelu.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/linear.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/rsqrt.h>
-#include <ATen/ops/softmax.h>
-#include <ATen/ops/where.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <nlohmann/json.hpp>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
+#include "trainer/models/fused_ops.h"
 
 namespace tutti::trainer {
 namespace {
@@ -86,24 +84,35 @@ at::Tensor bucket_table(int64_t num_queries, int64_t num_keys, bool bidirectiona
   return table;
 }
 
-at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon) {
-  const at::Tensor scale = at::rsqrt(x.square().mean(-1, /*keepdim=*/true) + epsilon);
-  return x * scale * weight;
-}
-
 at::Tensor feed_forward(const FeedForward& layer, const at::Tensor& x, double epsilon) {
   const at::Tensor normed = rms_norm(x, layer.norm, epsilon);
-  const at::Tensor gate = at::gelu(at::linear(normed, layer.wi_0), "tanh");
-  return x + at::linear(gate * at::linear(normed, layer.wi_1), layer.wo);
+  return x + at::linear(gated_gelu(at::linear(normed, layer.wi_0), at::linear(normed, layer.wi_1)),
+                        layer.wo);
 }
 
-// [B, S] additive mask: 0 for a title's own tokens, -inf at padding.
-at::Tensor padding_bias(const at::Tensor& lengths, int64_t title_length,
-                        const at::TensorOptions& options) {
-  const at::Tensor inside =
-      at::arange(title_length, lengths.options()).unsqueeze(0) < lengths.unsqueeze(1);
-  const at::Tensor zero = at::zeros({1}, options);
-  return at::where(inside, zero, zero - std::numeric_limits<float>::infinity());
+// Every query attends to all tokens of its title. `title`: of each query; the tokens of title b are
+// the rows after those of the titles before.
+AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& lengths) {
+  const int64_t num_titles = lengths.size(0);
+  const auto* length = lengths.const_data_ptr<int64_t>();
+  std::vector<int64_t> first_row(num_titles + 1, 0);
+  for (int64_t b = 0; b < num_titles; ++b) first_row[b + 1] = first_row[b] + length[b];
+  const int64_t longest = *std::max_element(length, length + num_titles),
+                queries = std::ssize(title);
+  AttentionLists lists = {.keys = at::zeros({queries, longest}, at::kLong),
+                          .counts = at::zeros({queries}, at::kLong),
+                          .position = {}};
+  auto *keys = lists.keys.mutable_data_ptr<int64_t>(),
+       *counts = lists.counts.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < queries; ++i) {
+    counts[i] = length[title[i]];
+    for (int64_t t = 0; t < counts[i]; ++t) keys[i * longest + t] = first_row[title[i]] + t;
+  }
+  return lists;
+}
+
+std::vector<int64_t> copy_of(const at::Tensor& t) {
+  return {t.const_data_ptr<int64_t>(), t.const_data_ptr<int64_t>() + t.numel()};
 }
 
 }  // namespace
@@ -171,19 +180,30 @@ struct T5Model::Impl {
   void allocate();
   void bind();
 
-  at::Tensor split_heads(const at::Tensor& x) const {  // [..., H * d_kv] -> [..., H, d_kv]
-    std::vector<int64_t> shape = x.sizes().vec();
-    shape.back() = config.num_heads;
-    shape.push_back(config.d_kv);
-    return x.view(shape);
+  // The residual branch of attention from x [Q, d] to the rows of `from`, as the lists say.
+  at::Tensor attend(const Attention& layer, const at::Tensor& x, const at::Tensor& k,
+                    const at::Tensor& v, const at::Tensor& bias, const AttentionLists& lists,
+                    const at::Tensor& normed) const {
+    const at::Tensor mixed =
+        list_attention(at::linear(normed, layer.q), k, v, bias, lists, config.num_heads);
+    return x + at::linear(mixed, layer.o);
   }
-  at::Tensor tree_self_attention(const DecoderBlock& block, const at::Tensor& x,
-                                 const TreeInputs& tree, const at::Tensor& bias) const;
-  at::Tensor tree_cross_attention(const DecoderBlock& block, const at::Tensor& x,
-                                  const at::Tensor& encoded, const at::Tensor& cross_bias,
-                                  const TreeInputs& tree) const;
-  std::pair<at::Tensor, at::Tensor> cross_keys_values(const DecoderBlock& block,
-                                                      const at::Tensor& encoded) const;
+  at::Tensor self_attention(const Attention& layer, const at::Tensor& x, const at::Tensor& bias,
+                            const AttentionLists& lists) const {
+    const at::Tensor normed = rms_norm(x, layer.norm, config.layer_norm_epsilon);
+    return attend(layer, x, at::linear(normed, layer.k), at::linear(normed, layer.v), bias, lists,
+                  normed);
+  }
+  at::Tensor cross_attention(const Attention& layer, const at::Tensor& x, const at::Tensor& k,
+                             const at::Tensor& v, const AttentionLists& lists) const {
+    return attend(layer, x, k, v, {}, lists, rms_norm(x, layer.norm, config.layer_norm_epsilon));
+  }
+  // [P, P, H]: the bias between positions 0 .. P-1 of query and key.
+  at::Tensor position_bias(const at::Tensor& table, int64_t num_positions,
+                           bool bidirectional) const {
+    return at::embedding(table, bucket_table(num_positions, num_positions, bidirectional, config))
+        .view({num_positions, num_positions, config.num_heads});
+  }
 };
 
 // Lays all parameters out in the two flat buffers, those with weight decay first.
@@ -301,172 +321,100 @@ void T5Model::initialize(uint64_t seed) {
 
 at::Tensor T5Model::encode(const at::Tensor& tokens, const at::Tensor& lengths) const {
   const Impl& m = *impl_;
-  const double epsilon = m.config.layer_norm_epsilon;
-  const int64_t num_titles = tokens.size(0), length = tokens.size(1);
-  at::Tensor x = at::embedding(m.shared, tokens);  // [B, S, d]
-  const at::Tensor position_bias =
-      at::embedding(m.encoder_bias, bucket_table(length, length, /*bidirectional=*/true, m.config))
-          .view({1, length, length, m.config.num_heads})
-          .permute({0, 3, 1, 2});  // [1, H, S, S]
-  const at::Tensor bias =
-      position_bias + padding_bias(lengths, length, x.options()).view({num_titles, 1, 1, length});
-  for (const EncoderBlock& block : m.encoder) {
-    const at::Tensor normed = rms_norm(x, block.self.norm, epsilon);
-    const at::Tensor q =
-        m.split_heads(at::linear(normed, block.self.q)).transpose(1, 2);  // [B, H, S, d_kv]
-    const at::Tensor k = m.split_heads(at::linear(normed, block.self.k)).transpose(1, 2);
-    const at::Tensor v = m.split_heads(at::linear(normed, block.self.v)).transpose(1, 2);
-    const at::Tensor weights = at::softmax(at::matmul(q, k.transpose(2, 3)) + bias, -1);
-    const at::Tensor mixed =
-        at::matmul(weights, v).transpose(1, 2).reshape({num_titles, length, m.config.inner_dim()});
-    x = feed_forward(block.feed_forward, x + at::linear(mixed, block.self.o), epsilon);
+  const int64_t padded_length = tokens.size(1);
+  const auto* length = lengths.const_data_ptr<int64_t>();
+  std::vector<int64_t> rows, title, position;  // of the tokens that are no padding
+  for (int64_t b = 0; b < tokens.size(0); ++b) {
+    for (int64_t t = 0; t < length[b]; ++t) {
+      rows.push_back(tokens.const_data_ptr<int64_t>()[b * padded_length + t]);
+      title.push_back(b);
+      position.push_back(t);
+    }
   }
-  return rms_norm(x, m.encoder_norm, epsilon);
-}
-
-// A node's keys are its ancestors and itself: gathered, since paths are a few nodes long.
-at::Tensor T5Model::Impl::tree_self_attention(const DecoderBlock& block, const at::Tensor& x,
-                                              const TreeInputs& tree,
-                                              const at::Tensor& bias) const {
-  const int64_t num_nodes = x.size(0), depth = tree.ancestors.size(1);
-  const at::Tensor normed = rms_norm(x, block.self.norm, config.layer_norm_epsilon);
-  const at::Tensor q =
-      split_heads(at::linear(normed, block.self.q)).unsqueeze(1);  // [M, 1, H, d_kv]
-  const at::Tensor path = tree.ancestors.view({-1});
-  const std::vector<int64_t> gathered = {num_nodes, depth, config.num_heads, config.d_kv};
-  const at::Tensor k = at::linear(normed, block.self.k).index_select(0, path).view(gathered);
-  const at::Tensor v = at::linear(normed, block.self.v).index_select(0, path).view(gathered);
-  const at::Tensor weights = at::softmax((q * k).sum(-1) + bias, 1);  // [M, T, H]
-  const at::Tensor mixed = (weights.unsqueeze(-1) * v).sum(1);        // [M, H, d_kv]
-  return x + at::linear(mixed.reshape({num_nodes, config.inner_dim()}), block.self.o);
-}
-
-std::pair<at::Tensor, at::Tensor> T5Model::Impl::cross_keys_values(
-    const DecoderBlock& block, const at::Tensor& encoded) const {
-  return {split_heads(at::linear(encoded, block.cross.k)).transpose(1, 2),  // [B, H, S, d_kv]
-          split_heads(at::linear(encoded, block.cross.v)).transpose(1, 2)};
-}
-
-// Queries are padded to [B, N] for the two small products only.
-at::Tensor T5Model::Impl::tree_cross_attention(const DecoderBlock& block, const at::Tensor& x,
-                                               const at::Tensor& encoded,
-                                               const at::Tensor& cross_bias,
-                                               const TreeInputs& tree) const {
-  const int64_t num_titles = encoded.size(0), padded_nodes = tree.max_nodes_of_title;
-  const at::Tensor normed = rms_norm(x, block.cross.norm, config.layer_norm_epsilon);
-  const at::Tensor q = at::linear(normed, block.cross.q);
-  const at::Tensor padded = at::zeros({num_titles * padded_nodes, config.inner_dim()}, q.options())
-                                .index_copy(0, tree.slot, q)
-                                .view({num_titles, padded_nodes, config.num_heads, config.d_kv})
-                                .transpose(1, 2);  // [B, H, N, d_kv]
-  const auto [k, v] = cross_keys_values(block, encoded);
-  const at::Tensor weights = at::softmax(at::matmul(padded, k.transpose(2, 3)) + cross_bias, -1);
-  const at::Tensor mixed = at::matmul(weights, v)
-                               .transpose(1, 2)
-                               .reshape({num_titles * padded_nodes, config.inner_dim()})
-                               .index_select(0, tree.slot);
-  return x + at::linear(mixed, block.cross.o);
+  AttentionLists lists = title_lists(title, lengths);
+  lists.position = at::tensor(position, at::kLong);
+  const at::Tensor bias =
+      m.position_bias(m.encoder_bias, lists.keys.size(1), /*bidirectional=*/true);
+  at::Tensor x = at::embedding(m.shared, at::tensor(rows, at::kLong));  // [R, d]
+  for (const EncoderBlock& block : m.encoder) {
+    x = m.self_attention(block.self, x, bias, lists);
+    x = feed_forward(block.feed_forward, x, m.config.layer_norm_epsilon);
+  }
+  return rms_norm(x, m.encoder_norm, m.config.layer_norm_epsilon);
 }
 
 at::Tensor T5Model::decode_tree(const at::Tensor& encoded, const at::Tensor& lengths,
                                 const TreeInputs& tree) const {
   const Impl& m = *impl_;
-  const int64_t num_titles = encoded.size(0), title_length = encoded.size(1);
-  const int64_t num_nodes = tree.input.size(0), max_depth = tree.ancestors.size(1);
-
+  const int64_t num_titles = lengths.size(0), num_nodes = tree.input.size(0),
+                max_depth = tree.ancestors.size(1);
   const at::Tensor starts =
       m.shared.narrow(0, kDecoderStartRow, 1).expand({num_titles, m.config.d_model});
   at::Tensor x =
       num_nodes == num_titles
-          ? starts
+          ? starts.contiguous()
           : at::cat(
                 {starts, at::embedding(m.id_embedding,
                                        tree.input.narrow(0, num_titles, num_nodes - num_titles))});
-
-  // bias[depth of the node, depth of the ancestor], -inf where the ancestor is no ancestor.
-  const at::Tensor position_bias =
-      at::embedding(m.decoder_bias,
-                    bucket_table(max_depth, max_depth, /*bidirectional=*/false, m.config))
-          .view({max_depth, max_depth, m.config.num_heads});
-  const at::Tensor positions = at::arange(max_depth, tree.depth.options());
-  const at::Tensor is_ancestor = (positions.unsqueeze(0) <= positions.unsqueeze(1)).unsqueeze(-1);
-  const at::Tensor minus_infinity =
-      at::zeros({1}, x.options()) - std::numeric_limits<float>::infinity();
-  const at::Tensor bias =
-      at::where(is_ancestor, position_bias, minus_infinity).index_select(0, tree.depth);
-
-  const at::Tensor cross_bias =
-      padding_bias(lengths, title_length, x.options()).view({num_titles, 1, 1, title_length});
+  const AttentionLists path = {
+      .keys = tree.ancestors, .counts = tree.depth + 1, .position = tree.depth};
+  const AttentionLists title = title_lists(copy_of(tree.title), lengths);
+  const at::Tensor bias = m.position_bias(m.decoder_bias, max_depth, /*bidirectional=*/false);
   for (const DecoderBlock& block : m.decoder) {
-    x = m.tree_self_attention(block, x, tree, bias);
-    x = m.tree_cross_attention(block, x, encoded, cross_bias, tree);
+    x = m.self_attention(block.self, x, bias, path);
+    x = m.cross_attention(block.cross, x, at::linear(encoded, block.cross.k),
+                          at::linear(encoded, block.cross.v), title);
     x = feed_forward(block.feed_forward, x, m.config.layer_norm_epsilon);
   }
   return rms_norm(x, m.decoder_norm, m.config.layer_norm_epsilon);
 }
 
 DecoderState T5Model::start(const at::Tensor& encoded, const at::Tensor& lengths) const {
-  const Impl& m = *impl_;
   DecoderState state;
-  for (const DecoderBlock& block : m.decoder) {
-    auto [k, v] = m.cross_keys_values(block, encoded);
-    state.cross_k.push_back(k);
-    state.cross_v.push_back(v);
+  state.lengths = lengths;
+  for (const DecoderBlock& block : impl_->decoder) {
+    state.cross_k.push_back(at::linear(encoded, block.cross.k));
+    state.cross_v.push_back(at::linear(encoded, block.cross.v));
   }
-  state.cross_bias =
-      padding_bias(lengths, encoded.size(1), encoded.options()).view({-1, 1, 1, encoded.size(1)});
   return state;
 }
 
 at::Tensor T5Model::step(DecoderState& state, const at::Tensor& inputs, const at::Tensor& parent,
                          const at::Tensor& title) const {
   const Impl& m = *impl_;
-  const T5Config& c = m.config;
   const int64_t rows = title.size(0);
   const bool first = state.self_k.empty();
-  at::Tensor x = first ? m.shared.narrow(0, kDecoderStartRow, 1).expand({rows, c.d_model})
-                       : at::embedding(m.id_embedding, inputs);
-  const int64_t num_keys = first ? 1 : state.self_k[0].size(1) + 1;
-  const at::Tensor bias =  // of the last query against all keys, [1, H, 1, keys]
-      at::embedding(m.decoder_bias, bucket_table(num_keys, num_keys, /*bidirectional=*/false, c)
-                                        .narrow(0, (num_keys - 1) * num_keys, num_keys))
-          .t()
-          .view({1, c.num_heads, 1, num_keys});
-  const at::Tensor cross_bias = state.cross_bias.index_select(0, title);
-  if (first) {
-    state.self_k.resize(m.decoder.size());
-    state.self_v.resize(m.decoder.size());
-  }
+  at::Tensor x =
+      first ? m.shared.narrow(0, kDecoderStartRow, 1).expand({rows, m.config.d_model}).contiguous()
+            : at::embedding(m.id_embedding, inputs);
+
+  // A row's path is its parent's path and the row that it adds to the cache.
+  const int64_t cached = first ? 0 : state.self_k[0].size(0);
+  const at::Tensor own = at::arange(cached, cached + rows, at::kLong).unsqueeze(1);
+  state.paths = first ? own : at::cat({state.paths.index_select(0, parent), own}, 1);
+  const int64_t depth = state.paths.size(1);
+  const AttentionLists path = {.keys = state.paths,
+                               .counts = at::full({rows}, depth, at::kLong),
+                               .position = at::full({rows}, depth - 1, at::kLong)};
+  const AttentionLists title_tokens = title_lists(copy_of(title), state.lengths);
+  const at::Tensor bias = m.position_bias(m.decoder_bias, depth, /*bidirectional=*/false);
+
   for (size_t layer = 0; layer < m.decoder.size(); ++layer) {
     const DecoderBlock& block = m.decoder[layer];
-    at::Tensor normed = rms_norm(x, block.self.norm, c.layer_norm_epsilon);
-    const at::Tensor q =
-        m.split_heads(at::linear(normed, block.self.q)).unsqueeze(2);  // [rows, H, 1, d_kv]
-    at::Tensor k =
-        m.split_heads(at::linear(normed, block.self.k)).unsqueeze(1);  // [rows, 1, H, d_kv]
-    at::Tensor v = m.split_heads(at::linear(normed, block.self.v)).unsqueeze(1);
-    if (!first) {
-      k = at::cat({state.self_k[layer].index_select(0, parent), k}, 1);
-      v = at::cat({state.self_v[layer].index_select(0, parent), v}, 1);
+    const at::Tensor normed = rms_norm(x, block.self.norm, m.config.layer_norm_epsilon);
+    const at::Tensor k = at::linear(normed, block.self.k), v = at::linear(normed, block.self.v);
+    if (first) {
+      state.self_k.push_back(k);
+      state.self_v.push_back(v);
+    } else {
+      state.self_k[layer] = at::cat({state.self_k[layer], k});
+      state.self_v[layer] = at::cat({state.self_v[layer], v});
     }
-    state.self_k[layer] = k;
-    state.self_v[layer] = v;
-    at::Tensor weights =
-        at::softmax(at::matmul(q, k.permute({0, 2, 3, 1})) + bias, -1);  // [rows, H, 1, t]
-    at::Tensor mixed = at::matmul(weights, v.transpose(1, 2)).reshape({rows, c.inner_dim()});
-    x = x + at::linear(mixed, block.self.o);
-
-    normed = rms_norm(x, block.cross.norm, c.layer_norm_epsilon);
-    const at::Tensor cross_q = m.split_heads(at::linear(normed, block.cross.q)).unsqueeze(2);
-    const at::Tensor cross_k = state.cross_k[layer].index_select(0, title);
-    const at::Tensor cross_v = state.cross_v[layer].index_select(0, title);
-    weights = at::softmax(at::matmul(cross_q, cross_k.transpose(2, 3)) + cross_bias, -1);
-    mixed = at::matmul(weights, cross_v).reshape({rows, c.inner_dim()});
-    x = x + at::linear(mixed, block.cross.o);
-
-    x = feed_forward(block.feed_forward, x, c.layer_norm_epsilon);
+    x = m.attend(block.self, x, state.self_k[layer], state.self_v[layer], bias, path, normed);
+    x = m.cross_attention(block.cross, x, state.cross_k[layer], state.cross_v[layer], title_tokens);
+    x = feed_forward(block.feed_forward, x, m.config.layer_norm_epsilon);
   }
-  return rms_norm(x, m.decoder_norm, c.layer_norm_epsilon);
+  return rms_norm(x, m.decoder_norm, m.config.layer_norm_epsilon);
 }
 
 at::Tensor T5Model::logits(const at::Tensor& hidden, int64_t first_token,

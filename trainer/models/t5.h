@@ -42,21 +42,21 @@ struct Parameter {
   bool decay = true;  // weight decay applies (not to norms, biases)
 };
 
-// Everything that a decoder has seen so far, for `rows` partial IDs (beams). Cross-attention keys
-// and values exist once a title.
+// Everything that a decoder has seen so far, for the partial IDs (beams) of a batch of titles.
+// Nothing is copied when beams fork: each names the cached rows on its path.
 struct DecoderState {
-  std::vector<at::Tensor> cross_k, cross_v;  // a layer: [B, H, S, d_kv]
-  std::vector<at::Tensor> self_k, self_v;    // a layer: [rows, t, H, d_kv], t tokens so far
-  at::Tensor cross_bias;                     // [B, 1, 1, S]: 0, or -inf at padding
+  at::Tensor lengths;                        // [B] int64
+  std::vector<at::Tensor> cross_k, cross_v;  // a layer: [R, H * d_kv], rows of all title tokens
+  std::vector<at::Tensor> self_k, self_v;    // a layer: [all rows of all steps so far, H * d_kv]
+  at::Tensor paths;                          // [rows, t] int64: the cached rows of each beam
 };
 
 // The decoder nodes of a packed batch as tensors (see trainer/packing.h for the meaning of each).
 struct TreeInputs {
-  at::Tensor input;                // [M] int64, the first B are the start nodes
-  at::Tensor slot;                 // [M] int64
-  at::Tensor ancestors;            // [M, T] int64
-  at::Tensor depth;                // [M] int64
-  int64_t max_nodes_of_title = 0;  // N
+  at::Tensor input;      // [M] int64, the first B are the start nodes
+  at::Tensor title;      // [M] int64
+  at::Tensor ancestors;  // [M, T] int64
+  at::Tensor depth;      // [M] int64
 };
 
 class T5Model {
