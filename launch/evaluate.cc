@@ -1,6 +1,8 @@
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -61,37 +63,53 @@ void check(const EvaluateArgs& a) {
   if (a.split != "test" && a.split != "validation") {
     throw UsageError(Problem{"", "--split", a.split, "test or validation", ""});
   }
-  const std::filesystem::path folder = std::filesystem::path(a.json).parent_path();
-  if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-    throw StorageError(Problem{a.json, "", "", "a folder that exists", "make it or name another"});
-  }
 }
 
-// Appears whole or not at all.
-void write_json(const std::filesystem::path& path, const nlohmann::json& document) {
-  const std::filesystem::path partial = path.string() + ".partial";
-  std::ofstream out(partial, std::ios::binary);
-  out << document.dump(2) << "\n";
-  out.close();
-  std::error_code problem;
-  if (out) std::filesystem::rename(partial, path, problem);
-  if (out && !problem) return;
-  std::error_code ignored;
-  std::filesystem::remove(partial, ignored);
-  throw StorageError(Problem{path.string(), "", "", "a file that can be written", ""});
-}
+// A file that appears whole by rename, or not at all. It is opened before the long work, so that a
+// folder that cannot be written is said at once.
+class ResultFile {
+ public:
+  explicit ResultFile(std::filesystem::path path)
+      : path_(std::move(path)), partial_(path_.string() + ".partial"), out_(partial_) {
+    if (!out_) fail();
+  }
+  ~ResultFile() {
+    std::error_code ignored;
+    std::filesystem::remove(partial_, ignored);
+  }
+  ResultFile(const ResultFile&) = delete;
+  ResultFile& operator=(const ResultFile&) = delete;
+
+  void commit(const nlohmann::json& document) {
+    out_ << document.dump(2) << "\n";
+    out_.close();
+    std::error_code problem;
+    if (out_) std::filesystem::rename(partial_, path_, problem);
+    if (!out_ || problem) fail();
+  }
+
+ private:
+  [[noreturn]] void fail() const {
+    throw StorageError(Problem{path_.string(), "", "", "a file that can be written", ""});
+  }
+
+  std::filesystem::path path_, partial_;
+  std::ofstream out_;
+};
 
 std::vector<std::string> heading_of(const EvaluateArgs& a, const TrainedSystem& system) {
   const Manifest& dataset = system.dataset.manifest();
   const bool simulated = dataset.config.value("simulated", false);
-  return {simulated
-              ? fmt::format("Held-out {} playlists: SIMULATED playlists over the tracks of this "
-                            "catalogue (tutti synth),",
-                            a.split)
-              : fmt::format("Held-out {} playlists of the dataset,", a.split),
-          fmt::format("{}{} tracks. Metrics are per track, means over queries, k = {}.",
-                      simulated ? "not made by listeners; " : "",
-                      count_words(system.dataset.num_tracks()), a.k),
+  const std::string tracks = count_words(system.dataset.num_tracks());
+  const std::string playlists =
+      simulated ? fmt::format(
+                      "SIMULATED playlists over a catalogue of {} tracks (tutti synth): no "
+                      "listener made them.",
+                      tracks)
+                : fmt::format("Playlists as imported, over {} tracks.", tracks);
+  return {playlists,
+          fmt::format("Held out: {} part. Metrics are per track, means over queries, k = {}.",
+                      a.split, a.k),
           fmt::format("dataset {}  ids {}  checkpoint {} (step {})", dataset.short_hash(),
                       system.ids.manifest.short_hash(), system.model.manifest.short_hash(),
                       system.model.state.value("step", int64_t{0}))};
@@ -127,6 +145,8 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   if (!options.parse(args)) return 0;
   check(a);
   at::set_num_threads(a.threads);
+  std::optional<ResultFile> result;
+  if (comm.is_root() && !a.json.empty()) result.emplace(a.json);
   const TrainedSystem system = open_trained_system(a.dataset, a.ids, a.run);
 
   trainer::PopularityRanker popularity(system.dataset);
@@ -176,14 +196,17 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   }
   progress.finish();
 
+  report.notes.emplace_back(
+      "BM25: documents are training titles; k1 and b are the best of a grid "
+      "on validation playlists");
   report.notes.push_back(fmt::format(
       "generative: beam {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.beam,
       generative_seconds > 0 ? static_cast<double>(num_titles) / generative_seconds : 0, num_titles,
       comm.size(), a.threads));
   if (!comm.is_root()) return 0;
   fmt::print("{}", trainer::format_report(report));
-  if (!a.json.empty()) {
-    write_json(a.json, with_origin(trainer::to_json(report), a, system, parameters, comm.size()));
+  if (result) {
+    result->commit(with_origin(trainer::to_json(report), a, system, parameters, comm.size()));
   }
   return 0;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -68,6 +69,16 @@ Shown show(const data::Catalog& catalog, const ids::IdTable& table, int32_t trac
   return s;
 }
 
+// A few of the words, so that a line fits a screen; --json has them all.
+std::string first_words(const std::vector<std::string>& words) {
+  constexpr size_t kShown = 4;
+  std::string text;
+  for (size_t i = 0; i < std::min(words.size(), kShown); ++i) {
+    text += (i > 0 ? ", " : "") + words[i];
+  }
+  return words.size() > kShown ? text + fmt::format(" +{}", words.size() - kShown) : text;
+}
+
 std::string as_text(const std::string& prompt,
                     const std::vector<trainer::Recommendation>& recommendations,
                     const data::Catalog& catalog, const ids::IdTable& table) {
@@ -75,8 +86,7 @@ std::string as_text(const std::string& prompt,
       {"", "track", "", "artist", "tags", "ID tokens", "score"}};
   for (size_t i = 0; i < recommendations.size(); ++i) {
     const Shown s = show(catalog, table, recommendations[i].track);
-    rows.push_back({fmt::format("{:>4}", i + 1), s.key, s.name, s.artist,
-                    fmt::format("{}", fmt::join(s.tags, ", ")),
+    rows.push_back({fmt::format("{:>4}", i + 1), s.key, s.name, s.artist, first_words(s.tags),
                     fmt::format("{}", fmt::join(s.id_tokens, "")),
                     fmt::format("{:.3f}", recommendations[i].score)});
   }

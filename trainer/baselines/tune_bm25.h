@@ -8,10 +8,10 @@
 
 namespace tutti::trainer {
 
-// Documents made of titles repeat their words once a playlist, so k1 is tried far above the values
-// that suit prose, and b down to 0.
+// Documents made of titles repeat their words once a playlist, so k1 is tried far below and above
+// the values that suit prose, and b down to 0.
 struct Bm25Grid {
-  std::vector<double> k1 = {0.5, 1.2, 3, 8, 20, 60, 200};
+  std::vector<double> k1 = {0.2, 0.5, 1.2, 3, 8, 20, 60};
   std::vector<double> b = {0, 0.05, 0.15, 0.4, 0.75};
 };
 
