@@ -117,7 +117,7 @@ struct DatasetWriter::Impl {
       rows.push_back(tag_index.add(catalog.tag_names, repaired(name, &storage)));
     }
     std::ranges::sort(rows);
-    rows.erase(std::ranges::unique(rows).begin(), rows.end());
+    rows.erase(std::unique(rows.begin(), rows.end()), rows.end());
     catalog.tags.insert(catalog.tags.end(), rows.begin(), rows.end());
     catalog.tag_offsets.push_back(std::ssize(catalog.tags));
   }

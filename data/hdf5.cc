@@ -336,6 +336,7 @@ void check_offsets(const std::vector<int64_t>& offsets, int64_t num_values, cons
   }
 }
 
+// NOLINTBEGIN(bugprone-macro-parentheses): T is a type
 #define TUTTI_HDF5_TYPE(T)                                                                     \
   template void Hdf5File::write<T>(const std::string&, std::span<const T>, Storage);           \
   template void Hdf5File::write_matrix<T>(const std::string&, std::span<const T>, int64_t,     \
@@ -349,5 +350,6 @@ TUTTI_HDF5_TYPE(int64_t)
 TUTTI_HDF5_TYPE(float)
 TUTTI_HDF5_TYPE(double)
 #undef TUTTI_HDF5_TYPE
+// NOLINTEND(bugprone-macro-parentheses)
 
 }  // namespace tutti::data

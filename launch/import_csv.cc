@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include "data/import/csv.h"
 #include "dist/runtime/log.h"
 #include "launch/commands.h"
@@ -19,7 +21,7 @@ int run_import_csv(const std::vector<std::string>& args, Communicator& comm) {
   if (!options.parse(args)) return 0;
   if (comm.is_root()) {
     for (const std::string& column : data::unused_csv_columns(file)) {
-      log::warn(file + ": column '" + column + "' is not used");
+      log::warn(fmt::format("{}: column '{}' is not used", file, column));
     }
   }
   import_and_report([&](const data::PlaylistSink& sink) { data::read_csv(file, sink); }, import,

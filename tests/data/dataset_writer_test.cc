@@ -17,6 +17,7 @@ void add_dirty_playlists(DatasetWriter* writer) {
   const auto add = [&](std::string_view key, std::string_view title,
                        const std::vector<std::string>& tracks) {
     std::vector<TrackRow> rows;
+    rows.reserve(tracks.size());
     for (const std::string& track : tracks) rows.push_back({.key = track});
     writer->add_playlist(key, title, rows);
   };

@@ -50,7 +50,7 @@ TEST(ImportCsv, RefusesTablesItCannotUse) {
   const auto error = [](const std::string& text) {
     TempFolder folder;
     const auto file = write_bytes(folder / "a.csv", text);
-    const std::string message = message_of<DataError>([&] { import(file, folder / "out"); });
+    std::string message = message_of<DataError>([&] { import(file, folder / "out"); });
     std::filesystem::remove(file);
     EXPECT_TRUE(folder.is_empty());
     return message;

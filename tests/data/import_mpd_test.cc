@@ -67,8 +67,7 @@ Manifest import(const std::filesystem::path& folder, const std::filesystem::path
 std::string import_error(const std::string& slice) {
   TempFolder folder;
   write_bytes(folder / "mpd/mpd.slice.0-999.json", slice);
-  const std::string message =
-      message_of<DataError>([&] { import(folder / "mpd", folder / "out"); });
+  std::string message = message_of<DataError>([&] { import(folder / "mpd", folder / "out"); });
   std::filesystem::remove_all(folder / "mpd");
   EXPECT_TRUE(folder.is_empty());  // nothing half-written
   return message;

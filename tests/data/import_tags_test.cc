@@ -42,7 +42,7 @@ TEST(ImportTags, RefusesTablesItCannotUse) {
   const auto error = [](const std::string& text) {
     TempFolder folder;
     const auto file = write_bytes(folder / "t.tsv", text);
-    const std::string message =
+    std::string message =
         message_of<DataError>([&] { import_tags(file, folder / "out", {}, false); });
     std::filesystem::remove(file);
     EXPECT_TRUE(folder.is_empty());
