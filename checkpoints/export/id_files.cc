@@ -6,6 +6,18 @@
 
 namespace tutti::checkpoints {
 
+namespace {
+
+// Catalogues without names still have keys.
+std::string_view artist_of(const data::Catalog& catalog, int64_t track) {
+  const int32_t artist = catalog.track_artist[static_cast<size_t>(track)];
+  if (artist < 0) return {};
+  const std::string_view name = catalog.artist_names[artist];
+  return name.empty() ? catalog.artist_keys[artist] : name;
+}
+
+}  // namespace
+
 void write_trie(const std::filesystem::path& path, const ids::Trie& trie, const ids::IdTable& table,
                 int64_t text_rows) {
   const auto first_row = static_cast<int32_t>(text_rows);
@@ -33,13 +45,11 @@ void write_id_map(const std::filesystem::path& path, const ids::IdTable& table,
                   const data::Catalog& catalog, int64_t text_rows) {
   std::ofstream out(path, std::ios::binary);
   for (int64_t track = 0; track < table.num_tracks(); ++track) {
-    const int32_t artist = catalog.track_artist[static_cast<size_t>(track)];
-    nlohmann::ordered_json line = {
-        {"track", catalog.track_keys[track]},
-        {"artist", artist < 0 ? std::string_view() : catalog.artist_names[artist]},
-        {"name", catalog.track_names[track]},
-        {"ids", nlohmann::json::array()},
-        {"tokens", nlohmann::json::array()}};
+    nlohmann::ordered_json line = {{"track", catalog.track_keys[track]},
+                                   {"artist", artist_of(catalog, track)},
+                                   {"name", catalog.track_names[track]},
+                                   {"ids", nlohmann::json::array()},
+                                   {"tokens", nlohmann::json::array()}};
     for (const int32_t token : table.id_of(track)) {
       line["ids"].push_back(text_rows + token);
       line["tokens"].push_back(table.token_name(token));

@@ -190,6 +190,9 @@ TEST_F(ExportHf, WritesTheTrieInVocabularyIds) {
 }
 
 TEST_F(ExportHf, MapsEveryIdToItsTrack) {
+  catalog_.artist_keys.push_back("artist:nameless");
+  catalog_.artist_names.push_back("");
+  catalog_.track_artist[10] = 1;
   run_export();
   std::istringstream lines(read_bytes(folder_ / "out/id_map.jsonl"));
   std::vector<nlohmann::json> tracks;
@@ -198,6 +201,7 @@ TEST_F(ExportHf, MapsEveryIdToItsTrack) {
   EXPECT_EQ(tracks[8].at("track"), "track:8");
   EXPECT_EQ(tracks[8].at("artist"), "Beyonc\xc3\xa9 \"B\"");
   EXPECT_EQ(tracks[9].at("artist"), "") << "unknown";
+  EXPECT_EQ(tracks[10].at("artist"), "artist:nameless");
   EXPECT_EQ(tracks[8].at("name"), "Song 8");
   EXPECT_THAT(tracks[8].at("tokens"), ElementsAre("<L0_1>", "<L1_1>", "<S_0>"));
   EXPECT_THAT(tracks[8].at("ids"), ElementsAre(text_rows_ + 1, text_rows_ + 5, text_rows_ + 7));
