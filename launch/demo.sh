@@ -55,6 +55,10 @@ shown() {
   printf '%s' "${line% }"
 }
 
+# What the commands below need where they are typed by hand.
+printf '\n$ cd "%s"\n' "$tutti_root"
+printf '$ export %s\n' "$(env | grep -E '^(OMP_NUM_THREADS|OMPI_)' | sort | tr '\n' ' ')"
+
 job_started=$EPOCHREALTIME
 step "The bundled catalogue: 55,525 real tracks with their tags" \
   "$tutti" import tags data/demo/jamendo-tags.tsv.gz --out "$demo/catalog" --overwrite
