@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
@@ -41,6 +42,7 @@ class GenerativeRankerTest : public testing::Test {
                 .d_kv = 8,
                 .num_heads = 2,
                 .d_ff = 32}) {
+    at::set_num_threads(1);  // tensors this small only wait for one another
     model_.initialize(3);
     // Heads as wide as the other matrices, so that tracks differ clearly.
     const c10::NoGradGuard no_grad;
