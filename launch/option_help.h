@@ -20,8 +20,8 @@ struct OptionEntry {
 // A flag that is on unless --no-NAME is given.
 bool is_on_by_default(const OptionEntry& entry);
 
-// "N" for a number, "DATASET" for the positional "dataset"; a text whose help speaks of a folder or a
-// file is a "DIR" or a "FILE".
+// "N" for a number, "DATASET" for the positional "dataset"; a text whose help speaks of a folder or
+// a file is a "DIR" or a "FILE".
 std::string placeholder_of(const OptionEntry& entry);
 
 // What `tutti COMMAND --help` prints: summary, usage, options with their defaults, example.

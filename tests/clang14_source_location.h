@@ -1,7 +1,7 @@
 #pragma once
 
-// Given to clang-tidy 14 only: it lacks the builtin that std::source_location of GCC 12's library is
-// made of, so that <source_location> is empty for it.
+// Given to clang-tidy 14 only: it lacks the builtin that std::source_location of GCC 12's library
+// is made of, so that <source_location> is empty for it.
 #include <source_location>
 
 #if !defined(__cpp_lib_source_location)
