@@ -102,6 +102,7 @@ class Trainer {
     const int64_t dim = options_.dim, num_rows = side.rows->size();
     const auto gram = weighted_gram(other);
     std::vector<IalsRowSolver> solvers;
+    solvers.reserve(pool_.num_threads());
     for (int t = 0; t < pool_.num_threads(); ++t) {
       solvers.emplace_back(other.data(), gram.data(), dim);
     }

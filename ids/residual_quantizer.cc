@@ -23,6 +23,7 @@ std::vector<float> mean_of_rows(const RowShard& rows, Communicator& comm) {
   }
   comm.all_reduce_sum(std::span<int64_t>(sums));
   std::vector<float> mean;
+  mean.reserve(rows.dim);
   for (int64_t sum : sums) {
     mean.push_back(static_cast<float>(static_cast<double>(sum) / scale /
                                       static_cast<double>(std::max<int64_t>(1, rows.total))));

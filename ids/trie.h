@@ -23,8 +23,8 @@ struct Trie {
   std::span<const int32_t> targets_of(int32_t node) const {
     return std::span(target).subspan(row[node], row[node + 1] - row[node]);
   }
-  // The target of `token` below `node`, or kNone.
-  int32_t find(int32_t node, int32_t token) const;
+  // The target of the token `wanted` below `node`, or kNone.
+  int32_t find(int32_t node, int32_t wanted) const;
 
   static constexpr int32_t kNone = INT32_MIN;
   static bool is_leaf(int32_t target) { return target < 0 && target != kNone; }

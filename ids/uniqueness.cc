@@ -1,6 +1,7 @@
 #include "ids/uniqueness.h"
 
 #include <algorithm>
+#include <compare>
 #include <numeric>
 
 #include "dist/runtime/errors.h"
@@ -20,7 +21,7 @@ Suffixes assign_suffixes(const std::vector<int32_t>& codes, int64_t num_levels,
   };
   std::sort(order.begin(), order.end(), [&](int64_t a, int64_t b) {
     const auto by_codes = compare_codes(a, b);
-    if (by_codes != 0) return by_codes < 0;
+    if (std::is_neq(by_codes)) return std::is_lt(by_codes);
     if (popularity[a] != popularity[b]) return popularity[a] > popularity[b];
     return keys[a] < keys[b];
   });
@@ -33,7 +34,7 @@ Suffixes assign_suffixes(const std::vector<int32_t>& codes, int64_t num_levels,
   sizes.reserve(num_tracks);
   for (int64_t first = 0; first < num_tracks;) {
     int64_t last = first + 1;
-    while (last < num_tracks && compare_codes(order[first], order[last]) == 0) ++last;
+    while (last < num_tracks && std::is_eq(compare_codes(order[first], order[last]))) ++last;
     const int64_t size = last - first;
     for (int64_t i = first; i < last; ++i) {
       result.suffix[order[i]] = static_cast<int32_t>(i - first);

@@ -95,6 +95,7 @@ inline void run_ranks(int num_ranks, const std::function<void(Communicator&)>& w
   ThreadWorld world(num_ranks);
   std::vector<std::exception_ptr> errors(num_ranks);
   std::vector<std::thread> threads;
+  threads.reserve(num_ranks);
   for (int rank = 0; rank < num_ranks; ++rank) {
     threads.emplace_back([&, rank] {
       ThreadCommunicator comm(world, rank);
