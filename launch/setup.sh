@@ -95,8 +95,9 @@ tutti_install_torch() {
     tutti_find_python
     tutti_say "Installing $tutti_torch_pin into $tutti_venv (about 5 GB)"
     rm -rf "$tutti_venv"
-    "$tutti_python" -m venv "$tutti_venv" >&2
-    "$tutti_venv/bin/python" -m pip install "$tutti_torch_pin" </dev/null >&2
+    "$tutti_python" -m venv "$tutti_venv" >&2 || tutti_fail "$tutti_python cannot make a virtual environment"
+    "$tutti_venv/bin/python" -m pip install "$tutti_torch_pin" </dev/null >&2 ||
+      tutti_fail "pip could not install $tutti_torch_pin (above); with a libtorch of your own set TUTTI_TORCH_ROOT"
     local torch_root
     torch_root="$("$tutti_venv/bin/python" -c \
       'import importlib.util, os; print(os.path.dirname(importlib.util.find_spec("torch").origin))')"
@@ -119,7 +120,8 @@ tutti_install_conformance() {
       tutti_fail "the conformance tests need the packages of tests/conformance/requirements.txt: set
        TUTTI_CONFORMANCE_PYTHON to a Python that has them"
     tutti_say "Installing the packages of tests/conformance/requirements.txt"
-    "$tutti_venv/bin/python" -m pip install "$tutti_torch_pin" -r "$list" </dev/null >&2
+    "$tutti_venv/bin/python" -m pip install "$tutti_torch_pin" -r "$list" </dev/null >&2 ||
+      tutti_fail "pip could not install tests/conformance/requirements.txt (above)"
     touch "$stamp"
   fi
   export TUTTI_CONFORMANCE_PYTHON="$tutti_venv/bin/python"
