@@ -1,4 +1,4 @@
-#include "catalogs.h"
+#include "tests/data/catalogs.h"
 
 #include <unistd.h>
 

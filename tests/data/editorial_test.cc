@@ -5,8 +5,8 @@
 
 #include <gtest/gtest.h>
 
-#include "catalogs.h"
 #include "data/synth/tag_words.h"
+#include "tests/data/catalogs.h"
 
 namespace tutti::data {
 namespace {

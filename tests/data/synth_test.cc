@@ -8,13 +8,13 @@
 
 #include <gtest/gtest.h>
 
-#include "catalogs.h"
 #include "data/normalizer.h"
 #include "data/synth/contexts.h"
 #include "data/synth/playlist_generator.h"
 #include "data/synth/synthesize.h"
 #include "data/synth/tag_words.h"
 #include "dist/runtime/errors.h"
+#include "tests/data/catalogs.h"
 
 namespace tutti::data {
 namespace {
