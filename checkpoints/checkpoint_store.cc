@@ -93,7 +93,7 @@ Checkpoint open_folder(const fs::path& path, bool verify) {
 
 }  // namespace
 
-CheckpointStore::CheckpointStore(fs::path run) : folder_(std::move(run) / "checkpoints") {}
+CheckpointStore::CheckpointStore(const fs::path& run) : folder_(run / "checkpoints") {}
 
 fs::path CheckpointStore::path_of(int64_t step) const {
   return folder_ / folder_name(step);
@@ -175,14 +175,15 @@ void CheckpointStore::remove_damaged(int64_t step) const {
 void CheckpointStore::remove_old(int64_t newest, int keep) const {
   std::vector<int64_t> older = steps();
   std::erase_if(older, [newest](int64_t step) { return step >= newest; });
+  std::reverse(older.begin(), older.end());
   int good = 1;
-  for (auto step = older.rbegin(); step != older.rend(); ++step) {
+  for (const int64_t step : older) {
     if (good >= keep) {
-      remove_checkpoint(path_of(*step));
+      remove_checkpoint(path_of(step));
       continue;
     }
     try {
-      read_manifest(path_of(*step), kKind);
+      read_manifest(path_of(step), kKind);
       ++good;
     } catch (const DataError& damage) {
       log::warn(fmt::format("a damaged checkpoint is left alone: {}", damage.what()));
@@ -196,13 +197,14 @@ Checkpoint open_checkpoint(const fs::path& run_or_checkpoint, bool verify) {
     return open_folder(run_or_checkpoint, verify);
   }
   const CheckpointStore store(run_or_checkpoint);
-  const std::vector<int64_t> steps = store.steps();
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+  std::vector<int64_t> steps = store.steps();
+  std::reverse(steps.begin(), steps.end());
+  for (const int64_t step : steps) {
     try {
-      return open_folder(store.path_of(*step), verify);
+      return open_folder(store.path_of(step), verify);
     } catch (const DataError& damage) {
-      log::warn(fmt::format("checkpoint of step {} cannot be used, taking the one before: {}",
-                            *step, damage.what()));
+      log::warn(fmt::format("checkpoint of step {} cannot be used, taking the one before: {}", step,
+                            damage.what()));
     }
   }
   throw DataError(

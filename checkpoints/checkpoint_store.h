@@ -23,7 +23,7 @@ constexpr const char* kStateFile = "state.json";
 // appears whole by rename. The store sees named tensors and a JSON document: it knows no model.
 class CheckpointStore {
  public:
-  explicit CheckpointStore(std::filesystem::path run);
+  explicit CheckpointStore(const std::filesystem::path& run);
 
   struct Content {
     std::vector<NamedTensor> model, optimizer;  // data owned by the caller

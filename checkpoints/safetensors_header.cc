@@ -24,9 +24,9 @@ struct Entry {
 };
 
 std::string type_names() {
-  std::vector<std::string> names;
-  for (const TypeInfo& info : kTypes) names.emplace_back(info.name);
-  return fmt::format("one of {}", fmt::join(names, ", "));
+  std::string names = "one of";
+  for (const TypeInfo& info : kTypes) names += fmt::format(" {}", info.name);
+  return names;
 }
 
 // Accepts exactly the shape of a safetensors header, event by event: a tree would have dropped
@@ -214,6 +214,7 @@ std::optional<uint64_t> bytes_wanted(const Entry& entry) {
 std::vector<NamedTensor> place(const std::vector<Entry>& entries, std::string_view data,
                                const std::string& path) {
   std::vector<const Entry*> in_order;
+  in_order.reserve(entries.size());
   for (const Entry& entry : entries) in_order.push_back(&entry);
   std::stable_sort(in_order.begin(), in_order.end(),
                    [](const Entry* a, const Entry* b) { return a->offsets < b->offsets; });

@@ -99,7 +99,7 @@ T5Shape t5_shape_of(const Checkpoint& checkpoint) {
 }
 
 std::string softmax_of(const Checkpoint& checkpoint) {
-  const std::string softmax = text_of(checkpoint.state, "softmax");
+  std::string softmax = text_of(checkpoint.state, "softmax");
   if (softmax == "level" || softmax == "trie") return softmax;
   throw DataError(Problem{.file = (checkpoint.path / kStateFile).string(),
                           .place = "field 'softmax'",

@@ -30,9 +30,9 @@ std::string softmax_of(const Checkpoint& checkpoint);
 // explicit head with zeros at the text rows, all else as it is. DataError on a tensor too many, too
 // few, or of another shape.
 void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
-                    const T5Shape& shape);
+                    const T5Shape& t5);
 
-nlohmann::json hf_config(const T5Shape& shape, const ExportSource& source);
+nlohmann::json hf_config(const T5Shape& t5, const ExportSource& source);
 nlohmann::json hf_generation_config(const ids::IdTable& table);
 
 // The tokenizer with its ID tokens, in the forms that readers look for.
@@ -43,7 +43,7 @@ struct HfTokenizerFiles {
   nlohmann::json added_tokens;        // added_tokens.json
 };
 // DataError when the SentencePiece model is not of T5's form (unigram, a space in front).
-HfTokenizerFiles hf_tokenizer_files(const SentencePieceModel& pieces, const std::string& origin,
+HfTokenizerFiles hf_tokenizer_files(const SentencePieceModel& model, const std::string& origin,
                                     int64_t text_rows, const ids::IdTable& table);
 
 // trie.safetensors: row [nodes + 1] int64, token and target [edges] int32, level_first and

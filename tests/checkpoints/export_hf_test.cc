@@ -97,7 +97,7 @@ class ExportHf : public testing::Test {
         overwrite);
   }
   std::string refusal() {
-    const std::string message = message_of<DataError>([this] { run_export(); });
+    std::string message = message_of<DataError>([this] { run_export(); });
     EXPECT_FALSE(std::filesystem::exists(folder_ / "out"));
     return message;
   }

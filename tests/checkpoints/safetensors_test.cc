@@ -31,7 +31,7 @@ std::string file_of(const std::string& header, const std::string& data) {
 std::string refusal_of(const std::string& bytes) {
   const TempFolder folder;
   write_bytes(folder / "x.safetensors", bytes);
-  const std::string message =
+  std::string message =
       message_of<DataError>([&] { SafetensorsFile::open(folder / "x.safetensors"); });
   EXPECT_THAT(message, HasSubstr("x.safetensors"));
   EXPECT_EQ(message.find('\n'), std::string::npos) << message;
