@@ -87,8 +87,10 @@ int run_front(const std::vector<std::string>& args, Communicator& comm) {
     if (first_words(args, words) != command.name) continue;
     const std::vector<std::string> rest(args.begin() + words, args.end());
     const auto end = std::find(rest.begin(), rest.end(), "--");
-    // Help is said once.
-    if (!comm.is_root() && std::find(rest.begin(), end, "--help") != end) return 0;
+    const bool help = std::any_of(rest.begin(), end, [](const std::string& word) {
+      return word == "--help" || word == "-h";
+    });
+    if (help && !comm.is_root()) return 0;  // it is said once
     return command.run(rest, comm);
   }
   fail_unknown_command(args);
