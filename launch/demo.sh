@@ -13,12 +13,12 @@ source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 ranks="${TUTTI_DEMO_RANKS:-2}"
 playlists=20000
 cf_dim=64
-id_levels=3
-id_codes=128
-steps=6000
+id_levels=2
+id_codes=256
+steps=6500
 titles_per_step=8
-learning_rate=3e-3
-model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 256 --num-layers 2 --num-decoder-layers 2)
+learning_rate=1e-3
+model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 384 --num-layers 2 --num-decoder-layers 2)
 prompts=("rainy evening piano" "energetic rock" "chill electronic for studying")
 
 if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
@@ -79,13 +79,15 @@ step "A model that writes the IDs of a title's tracks" \
   --out "$demo/run" --overwrite
 step "The model beside popularity and BM25, on held-out (simulated) playlists" \
   "${tutti_mpirun[@]}" "$tutti" evaluate --dataset "$demo/data" --ids "$demo/ids" --run "$demo/run" \
-  --threads 1 --json "$demo/scores.json"
+  --threads 1 --json "$demo/scores.json" | tee "$demo/scores.txt"
 step "A folder that serving engines load" \
   "$tutti" export --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --format hf \
   --out "$demo/serving" --overwrite
 step "Words in, tracks out" \
   "$tutti" recommend --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --k 5 "${prompts[@]}"
 
+printf '\n== The table again\n'
+sed '/^== /d; /^\$ /d; /^-- /d; /./,$!d' "$demo/scores.txt"
 awk -v a="$job_started" -v b="$EPOCHREALTIME" -v demo="$demo" 'BEGIN {
   s = int(b - a + 0.5)
   printf "\nThe whole job took %d min %02d s; its artefacts are in %s.\n", s / 60, s % 60, demo

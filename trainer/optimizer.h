@@ -44,7 +44,7 @@ enum class Schedule { kConstant, kLinear, kCosine };
 Schedule schedule_from_name(const std::string& name);  // UsageError with the known names
 
 struct LearningRate {
-  double peak = 3e-3;
+  double peak = 1e-3;
   int64_t warmup_steps = 100;  // linear from 0
   int64_t total_steps = 1000;  // where the decay ends
   Schedule schedule = Schedule::kCosine;
