@@ -3,8 +3,8 @@
 
     tests/lint.py BUILD_DIR [PATTERN]        PATTERN: only files whose path holds it
 
-A unit that was found clean is not looked at again until it, a header of ours that it includes or .clang-tidy changes:
-BUILD_DIR/lint holds an empty file for each.
+A unit that was found clean is not looked at again until it, a header of ours that it includes or .clang-tidy changes: the
+cache folder of launch/setup.sh holds an empty file for each, in lint/. From nothing it takes about four minutes on two cores.
 """
 
 import concurrent.futures
@@ -38,12 +38,21 @@ def own_headers(path):
     return seen
 
 
-def stamp_of(path, headers, build):
+def stamp_folder():
+    cache = os.environ.get("TUTTI_CACHE")
+    if not cache:
+        cache = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tutti")
+    folder = os.path.join(cache, "lint")
+    os.makedirs(folder, exist_ok=True)
+    return folder
+
+
+def stamp_of(path, headers, folder):
     digest = hashlib.sha256(path.encode())
     for file in [".clang-tidy", "tests/lint.py", *sorted(headers)]:
         with open(file, "rb") as content:
             digest.update(content.read())
-    return os.path.join(build, "lint", digest.hexdigest())
+    return os.path.join(folder, digest.hexdigest())
 
 
 def tidy(program, build, path, stamp):
@@ -61,7 +70,7 @@ def tidy(program, build, path, stamp):
 def main(build, pattern=""):
     os.chdir(ROOT)
     build = os.path.abspath(build)
-    os.makedirs(os.path.join(build, "lint"), exist_ok=True)
+    stamps = stamp_folder()
     program = shutil.which("clang-tidy-14") or shutil.which("clang-tidy")
     with open(os.path.join(build, "compile_commands.json"), encoding="utf-8") as commands:
         paths = sorted({os.path.relpath(entry["file"], ROOT) for entry in json.load(commands)})
@@ -69,7 +78,7 @@ def main(build, pattern=""):
     for path in paths:
         headers = None if path.startswith(("..", "build")) or pattern not in path else own_headers(path)
         if headers is not None:
-            work.append((path, stamp_of(path, headers, build)))
+            work.append((path, stamp_of(path, headers, stamps)))
     todo = [item for item in work if not os.path.exists(item[1])]
     jobs = int(os.environ.get("TUTTI_JOBS") or os.cpu_count())
     bad = 0
