@@ -21,7 +21,6 @@
 namespace tutti::trainer {
 namespace {
 
-constexpr int64_t kAlignment = 16;       // elements: a cache line of fp32
 constexpr int64_t kDecoderStartRow = 0;  // T5 starts the decoder with the pad token
 
 struct Attention {
@@ -119,9 +118,7 @@ std::vector<int64_t> copy_of(const at::Tensor& t) {
 
 struct T5Model::Impl {
   T5Config config;
-  std::vector<Parameter> parameters;
-  at::Tensor flat_values, flat_grads;
-  int64_t num_decay_elements = 0, num_parameters = 0;
+  ParameterStore parameters;
 
   at::Tensor shared, id_embedding, id_head;
   at::Tensor encoder_bias, decoder_bias;  // [buckets, H]
@@ -129,43 +126,37 @@ struct T5Model::Impl {
   std::vector<EncoderBlock> encoder;
   std::vector<DecoderBlock> decoder;
 
-  void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true) {
-    parameters.push_back({name, std::move(shape), {}, decay});
-  }
   void declare_attention(const std::string& layer, const std::string& kind) {
     const int64_t inner = config.inner_dim();
     for (const char* projection : {"q", "k", "v"}) {
-      declare(layer + "." + kind + "." + projection + ".weight", {inner, config.d_model});
+      parameters.declare(layer + "." + kind + "." + projection + ".weight",
+                         {inner, config.d_model});
     }
-    declare(layer + "." + kind + ".o.weight", {config.d_model, inner});
-    declare(layer + ".layer_norm.weight", {config.d_model}, /*decay=*/false);
+    parameters.declare(layer + "." + kind + ".o.weight", {config.d_model, inner});
+    parameters.declare(layer + ".layer_norm.weight", {config.d_model}, /*decay=*/false);
   }
   void declare_feed_forward(const std::string& layer) {
-    declare(layer + ".DenseReluDense.wi_0.weight", {config.d_ff, config.d_model});
-    declare(layer + ".DenseReluDense.wi_1.weight", {config.d_ff, config.d_model});
-    declare(layer + ".DenseReluDense.wo.weight", {config.d_model, config.d_ff});
-    declare(layer + ".layer_norm.weight", {config.d_model}, /*decay=*/false);
+    parameters.declare(layer + ".DenseReluDense.wi_0.weight", {config.d_ff, config.d_model});
+    parameters.declare(layer + ".DenseReluDense.wi_1.weight", {config.d_ff, config.d_model});
+    parameters.declare(layer + ".DenseReluDense.wo.weight", {config.d_model, config.d_ff});
+    parameters.declare(layer + ".layer_norm.weight", {config.d_model}, /*decay=*/false);
   }
   void declare_stack(const std::string& stack, int64_t num_layers, bool is_decoder) {
     for (int64_t i = 0; i < num_layers; ++i) {
       const std::string block = stack + ".block." + std::to_string(i) + ".layer.";
       declare_attention(block + "0", "SelfAttention");
       if (i == 0) {
-        declare(block + "0.SelfAttention.relative_attention_bias.weight",
-                {config.relative_attention_num_buckets, config.num_heads}, /*decay=*/false);
+        parameters.declare(block + "0.SelfAttention.relative_attention_bias.weight",
+                           {config.relative_attention_num_buckets, config.num_heads},
+                           /*decay=*/false);
       }
       if (is_decoder) declare_attention(block + "1", "EncDecAttention");
       declare_feed_forward(block + (is_decoder ? "2" : "1"));
     }
-    declare(stack + ".final_layer_norm.weight", {config.d_model}, /*decay=*/false);
+    parameters.declare(stack + ".final_layer_norm.weight", {config.d_model}, /*decay=*/false);
   }
 
-  at::Tensor value(const std::string& name) const {
-    for (const Parameter& p : parameters) {
-      if (p.name == name) return p.value;
-    }
-    fail_check("parameter exists", name);
-  }
+  at::Tensor value(const std::string& name) const { return parameters.value(name); }
   Attention attention(const std::string& layer, const std::string& kind) const {
     const std::string prefix = layer + "." + kind + ".";
     return {value(prefix + "q.weight"), value(prefix + "k.weight"), value(prefix + "v.weight"),
@@ -177,7 +168,6 @@ struct T5Model::Impl {
             value(prefix + "wo.weight"), value(layer + ".layer_norm.weight")};
   }
 
-  void allocate();
   void bind();
 
   // The residual branch of attention from x [Q, d] to the rows of `from`, as the lists say.
@@ -206,33 +196,6 @@ struct T5Model::Impl {
   }
 };
 
-// Lays all parameters out in the two flat buffers, those with weight decay first.
-void T5Model::Impl::allocate() {
-  std::vector<int64_t> offsets(parameters.size());
-  int64_t total = 0;
-  for (const bool decay : {true, false}) {
-    for (size_t i = 0; i < parameters.size(); ++i) {
-      if (parameters[i].decay != decay) continue;
-      int64_t count = 1;
-      for (int64_t n : parameters[i].shape) count *= n;
-      offsets[i] = total;
-      num_parameters += count;
-      total += (count + kAlignment - 1) / kAlignment * kAlignment;
-    }
-    if (decay) num_decay_elements = total;
-  }
-  flat_values = at::zeros({total}, at::kFloat);
-  flat_grads = at::zeros({total}, at::kFloat);
-  for (size_t i = 0; i < parameters.size(); ++i) {
-    Parameter& p = parameters[i];
-    int64_t count = 1;
-    for (int64_t n : p.shape) count *= n;
-    p.value = flat_values.narrow(0, offsets[i], count).view(p.shape).detach();
-    p.value.set_requires_grad(true);
-    p.value.mutable_grad() = flat_grads.narrow(0, offsets[i], count).view(p.shape);
-  }
-}
-
 void T5Model::Impl::bind() {
   shared = value("shared.weight");
   id_embedding = value("id_embedding.weight");
@@ -254,12 +217,12 @@ void T5Model::Impl::bind() {
 
 T5Model::T5Model(const T5Config& config) : impl_(std::make_unique<Impl>()) {
   impl_->config = config;
-  impl_->declare("shared.weight", {config.text_rows, config.d_model});
-  impl_->declare("id_embedding.weight", {config.id_tokens, config.d_model});
+  impl_->parameters.declare("shared.weight", {config.text_rows, config.d_model});
+  impl_->parameters.declare("id_embedding.weight", {config.id_tokens, config.d_model});
   impl_->declare_stack("encoder", config.num_layers, /*is_decoder=*/false);
   impl_->declare_stack("decoder", config.num_decoder_layers, /*is_decoder=*/true);
-  impl_->declare("lm_head.id.weight", {config.id_tokens, config.d_model});
-  impl_->allocate();
+  impl_->parameters.declare("lm_head.id.weight", {config.id_tokens, config.d_model});
+  impl_->parameters.allocate();
   impl_->bind();
 }
 
@@ -270,29 +233,26 @@ const T5Config& T5Model::config() const {
   return impl_->config;
 }
 std::vector<Parameter>& T5Model::parameters() {
-  return impl_->parameters;
+  return impl_->parameters.all();
 }
 const std::vector<Parameter>& T5Model::parameters() const {
-  return impl_->parameters;
+  return impl_->parameters.all();
 }
 at::Tensor T5Model::flat_values() const {
-  return impl_->flat_values;
+  return impl_->parameters.flat_values();
 }
 at::Tensor T5Model::flat_grads() const {
-  return impl_->flat_grads;
+  return impl_->parameters.flat_grads();
 }
 int64_t T5Model::num_decay_elements() const {
-  return impl_->num_decay_elements;
+  return impl_->parameters.num_decay_elements();
 }
 int64_t T5Model::num_parameters() const {
-  return impl_->num_parameters;
+  return impl_->parameters.num_parameters();
 }
 
 Parameter* T5Model::find(const std::string& name) {
-  for (Parameter& p : impl_->parameters) {
-    if (p.name == name) return &p;
-  }
-  return nullptr;
+  return impl_->parameters.find(name);
 }
 
 void T5Model::initialize(uint64_t seed) {
@@ -301,8 +261,8 @@ void T5Model::initialize(uint64_t seed) {
   const auto ends_with = [](const std::string& name, const char* suffix) {
     return name.ends_with(suffix);
   };
-  for (size_t i = 0; i < impl_->parameters.size(); ++i) {
-    Parameter& p = impl_->parameters[i];
+  for (size_t i = 0; i < impl_->parameters.all().size(); ++i) {
+    Parameter& p = impl_->parameters.all()[i];
     double std_dev = std::pow(c.d_model, -0.5);
     if (ends_with(p.name, "layer_norm.weight")) {
       p.value.fill_(1.0);

@@ -8,6 +8,8 @@
 #include <ATen/core/Tensor.h>
 #include <nlohmann/json_fwd.hpp>
 
+#include "trainer/models/parameters.h"
+
 namespace tutti::trainer {
 
 // The shape of a T5 encoder-decoder (Raffel et al. 2020; v1.1 / Flan form by default). Field names
@@ -31,17 +33,6 @@ nlohmann::json to_json(const T5Config& config);  // {"arch": "t5", ...}
 T5Config t5_config_from_json(
     const nlohmann::json& json);  // DataError naming the missing or wrong field
 
-// A trainable tensor and its HF name ("encoder.block.0.layer.0.SelfAttention.q.weight"). ID rows
-// stand apart from text rows: "id_embedding.weight" [id_tokens, d_model] is what the decoder reads,
-// "lm_head.id.weight" [id_tokens, d_model] what it predicts with. Text rows of the head cannot be
-// reached by an ID, so they are no parameter.
-struct Parameter {
-  std::string name;
-  std::vector<int64_t> shape;
-  at::Tensor value;   // a leaf; its gradient is a view into the store's flat gradient buffer
-  bool decay = true;  // weight decay applies (not to norms, biases)
-};
-
 // Everything that a decoder has seen so far, for the partial IDs (beams) of a batch of titles.
 // Nothing is copied when beams fork: each names the cached rows on its path.
 struct DecoderState {
@@ -59,6 +50,9 @@ struct TreeInputs {
   at::Tensor depth;      // [M] int64
 };
 
+// T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [id_tokens, d_model]
+// is what the decoder reads, "lm_head.id.weight" [id_tokens, d_model] what it predicts with. Text
+// rows of the head cannot be reached by an ID, so they are no parameter.
 class T5Model {
  public:
   explicit T5Model(const T5Config& config);  // parameters allocated, not initialised
@@ -71,8 +65,7 @@ class T5Model {
   // nullptr when there is none of that name.
   Parameter* find(const std::string& name);
 
-  // All parameters and their gradients as two flat buffers, parameters with weight decay first.
-  // Parameters start at multiples of 16 elements; the padding is zero and stays zero.
+  // See ParameterStore.
   at::Tensor flat_values() const;  // [num_flat]
   at::Tensor flat_grads() const;   // [num_flat]
   int64_t num_decay_elements() const;

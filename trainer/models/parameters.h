@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+namespace tutti::trainer {
+
+// A trainable tensor and its HF name ("encoder.block.0.layer.0.SelfAttention.q.weight").
+struct Parameter {
+  std::string name;
+  std::vector<int64_t> shape;
+  at::Tensor value;   // a leaf; value and gradient are views into the store's flat buffers
+  bool decay = true;  // weight decay applies (not to norms and position biases)
+};
+
+// The parameters of a model in two flat buffers, values and gradients, those with weight decay
+// first: so that optimizer, gradient norm and all-reduce are a few calls, whatever the number of
+// parameters. Parameters start at multiples of 16 elements; the padding is zero and stays zero.
+class ParameterStore {
+ public:
+  // First all declarations, then allocate() once: it makes every value, zero.
+  void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true);
+  void allocate();
+
+  std::vector<Parameter>& all() { return parameters_; }
+  const std::vector<Parameter>& all() const { return parameters_; }
+  Parameter* find(const std::string& name);         // nullptr when there is none
+  at::Tensor value(const std::string& name) const;  // of a parameter that is there
+
+  at::Tensor flat_values() const { return flat_values_; }  // [num_flat]
+  at::Tensor flat_grads() const { return flat_grads_; }    // [num_flat]
+  int64_t num_decay_elements() const { return num_decay_elements_; }
+  int64_t num_parameters() const { return num_parameters_; }  // without padding
+
+ private:
+  std::vector<Parameter> parameters_;
+  at::Tensor flat_values_, flat_grads_;
+  int64_t num_decay_elements_ = 0, num_parameters_ = 0;
+};
+
+}  // namespace tutti::trainer
