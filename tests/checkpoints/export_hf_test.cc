@@ -11,8 +11,8 @@
 #include "checkpoints/export/sentencepiece_model.h"
 #include "dist/runtime/errors.h"
 #include "ids/trie.h"
-#include "tests/checkpoints/temp_folder.h"
 #include "tests/checkpoints/tiny_road.h"
+#include "tests/support/temp_folder.h"
 
 namespace tutti::checkpoints {
 namespace {

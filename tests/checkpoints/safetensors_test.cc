@@ -10,7 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "dist/runtime/errors.h"
-#include "tests/checkpoints/temp_folder.h"
+#include "tests/support/temp_folder.h"
 
 namespace tutti::checkpoints {
 namespace {

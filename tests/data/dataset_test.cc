@@ -8,7 +8,7 @@
 #include "data/dataset_writer.h"
 #include "data/hdf5.h"
 #include "dist/runtime/errors.h"
-#include "tests/data/temp_folder.h"
+#include "tests/data/damage.h"
 
 namespace tutti::data {
 namespace {

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "dist/runtime/errors.h"
-#include "tests/data/temp_folder.h"
+#include "tests/data/damage.h"
 
 namespace tutti::data {
 namespace {

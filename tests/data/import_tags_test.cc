@@ -1,7 +1,7 @@
 #include "data/dataset.h"
 #include "data/import/tags.h"
 #include "dist/runtime/errors.h"
-#include "tests/data/temp_folder.h"
+#include "tests/data/damage.h"
 
 namespace tutti::data {
 namespace {

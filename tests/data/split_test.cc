@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
-#include "tests/data/temp_folder.h"
+#include "tests/data/damage.h"
 
 namespace tutti::data {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "data/import/csv_reader.h"
 #include "dist/runtime/errors.h"
-#include "tests/data/temp_folder.h"
+#include "tests/data/damage.h"
 
 namespace tutti::data {
 namespace {

@@ -8,7 +8,7 @@
 
 #include "data/hdf5.h"
 #include "dist/runtime/errors.h"
-#include "tests/ids/temp_dir.h"
+#include "tests/support/temp_folder.h"
 
 namespace tutti::ids {
 namespace {
@@ -37,7 +37,7 @@ void write_by_hand(const std::filesystem::path& out, Fill&& fill) {
 }
 
 TEST(Embeddings, ComeBackFromTheirFolderAsTheyWere) {
-  const TempDir dir;
+  const TempFolder dir;
   write_embeddings(dir / "e", small_embeddings(), dataset(), {{"dim", 2}}, false);
   const auto loaded = read_embeddings(dir / "e");
   EXPECT_EQ(loaded.manifest.made_from.at("dataset"), dataset().hash);
@@ -48,7 +48,7 @@ TEST(Embeddings, ComeBackFromTheirFolderAsTheyWere) {
 }
 
 TEST(Embeddings, RefuseANanNamingRowAndTrack) {
-  const TempDir dir;
+  const TempFolder dir;
   write_by_hand(dir / "e", [](data::Hdf5File& file) {
     const std::vector<float> values{1, 2, 3, std::nanf(""), 5, INFINITY};
     const std::vector<int32_t> support{1, 1, 1};
@@ -63,7 +63,7 @@ TEST(Embeddings, RefuseANanNamingRowAndTrack) {
 }
 
 TEST(Embeddings, AreNotWrittenWithANan) {
-  const TempDir dir;
+  const TempFolder dir;
   auto embeddings = small_embeddings();
   embeddings.values[5] = INFINITY;
   EXPECT_THAT(
@@ -73,7 +73,7 @@ TEST(Embeddings, AreNotWrittenWithANan) {
 }
 
 TEST(Embeddings, RefuseOtherShapes) {
-  const TempDir dir;
+  const TempFolder dir;
   write_by_hand(dir / "a", [](data::Hdf5File& file) {
     file.write<float>("values", std::vector<float>{1, 2});
     file.write<int32_t>("support", std::vector<int32_t>{1, 1});

@@ -13,8 +13,8 @@
 #include "ids/gram.h"
 #include "tests/ids/random_rows.h"
 #include "tests/ids/small_dataset.h"
-#include "tests/ids/temp_dir.h"
-#include "tests/ids/thread_communicator.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/thread_communicator.h"
 
 namespace tutti::ids {
 namespace {
@@ -267,7 +267,7 @@ TEST(GramMatrix, IsTheProductOfTheTableWithItself) {
 }
 
 TEST(Interactions, HoldTheTrainingPlaylistsAndNoOthersOnTheirRanks) {
-  const TempDir dir;
+  const TempFolder dir;
   write_small_dataset(dir / "data", 37, 200);
   const auto dataset = data::Dataset::open(dir / "data");
   const auto train = dataset.playlists_in(data::Part::kTrain);

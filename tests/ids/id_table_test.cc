@@ -6,7 +6,7 @@
 
 #include "data/hdf5.h"
 #include "dist/runtime/errors.h"
-#include "tests/ids/temp_dir.h"
+#include "tests/support/temp_folder.h"
 
 namespace tutti::ids {
 namespace {
@@ -52,7 +52,7 @@ TEST(IdTable, KnowsTheLevelAndNameOfAToken) {
 }
 
 TEST(IdTable, ComesBackFromItsFolderAsItWas) {
-  const TempDir dir;
+  const TempFolder dir;
   const auto table = small_table();
   const auto manifest = write_id_table(dir / "ids", table, small_extras(), false);
   const auto loaded = read_id_table(dir / "ids");
@@ -79,14 +79,14 @@ TEST(IdTable, ComesBackFromItsFolderAsItWas) {
 }
 
 TEST(IdTable, IsTheSameBytesWhenWrittenTwice) {
-  const TempDir dir;
+  const TempFolder dir;
   const auto first = write_id_table(dir / "a", small_table(), small_extras(), false);
   const auto second = write_id_table(dir / "b", small_table(), small_extras(), false);
   EXPECT_EQ(first.hash, second.hash);
 }
 
 TEST(IdTable, WithoutVectorsOrCodebooksIsFine) {
-  const TempDir dir;
+  const TempFolder dir;
   auto table = small_table();
   table.vector_dim = 0;
   table.token_vectors.clear();
@@ -97,13 +97,13 @@ TEST(IdTable, WithoutVectorsOrCodebooksIsFine) {
 }
 
 TEST(IdTable, IsNotOverwrittenUnasked) {
-  const TempDir dir;
+  const TempFolder dir;
   write_artefact(dir / "ids", small_table());
   EXPECT_THROW(write_id_table(dir / "ids", small_table(), {}, false), UsageError);
 }
 
 TEST(IdTable, RefusesTokensOutOfRange) {
-  const TempDir dir;
+  const TempFolder dir;
   auto table = small_table();
   table.tokens[4] = 7;
   write_artefact(dir / "ids", table);
@@ -113,7 +113,7 @@ TEST(IdTable, RefusesTokensOutOfRange) {
 }
 
 TEST(IdTable, RefusesLevelsWithGapsOffsetsThatFallAndVectorsOfAnotherSize) {
-  const TempDir dir;
+  const TempFolder dir;
   auto table = small_table();
   table.levels[1].first_token = 3;
   write_artefact(dir / "ids", table);
@@ -135,7 +135,7 @@ TEST(IdTable, RefusesLevelsWithGapsOffsetsThatFallAndVectorsOfAnotherSize) {
 }
 
 TEST(IdTable, RefusesAnotherKindOfArtefactAndATruncatedFile) {
-  const TempDir dir;
+  const TempFolder dir;
   EXPECT_THROW(read_id_table(dir / "missing"), DataError);
   write_artefact(dir / "ids", small_table());
   std::filesystem::resize_file(dir / "ids/ids.h5", 100);
@@ -143,7 +143,7 @@ TEST(IdTable, RefusesAnotherKindOfArtefactAndATruncatedFile) {
 }
 
 TEST(Codebooks, RefuseANanAndAnotherDimension) {
-  const TempDir dir;
+  const TempFolder dir;
   auto extras = small_extras();
   extras.codebooks.levels[1].values[2] = INFINITY;
   write_id_table(dir / "a", small_table(), extras, false);

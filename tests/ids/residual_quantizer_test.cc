@@ -11,8 +11,8 @@
 #include "dist/runtime/errors.h"
 #include "ids/semantic_ids.h"
 #include "tests/ids/random_rows.h"
-#include "tests/ids/temp_dir.h"
-#include "tests/ids/thread_communicator.h"
+#include "tests/support/temp_folder.h"
+#include "tests/support/thread_communicator.h"
 
 namespace tutti::ids {
 namespace {

@@ -12,7 +12,7 @@
 #include "checkpoints/checkpoint_store.h"
 #include "data/dataset_writer.h"
 #include "dist/runtime/errors.h"
-#include "tests/ids/thread_communicator.h"
+#include "tests/support/thread_communicator.h"
 #include "tests/trainer/small_world.h"
 #include "trainer/loss.h"
 #include "trainer/model_io.h"
@@ -86,7 +86,7 @@ class TrainerTest : public testing::Test {
   // A whole run on `num_ranks` ranks; all ranks must end with the same values.
   Outcome train(int num_ranks, int64_t steps) {
     std::vector<Outcome> outcomes(num_ranks);
-    ids::run_ranks(num_ranks, [&](Communicator& comm) {
+    run_ranks(num_ranks, [&](Communicator& comm) {
       Outcome& out = outcomes[comm.rank()];
       T5Model model(config_);
       model.initialize(2);
@@ -224,7 +224,7 @@ TEST_F(TrainerTest, ACheckpointOfAnotherShapeIsRefusedByName) {
 
 TEST_F(TrainerTest, StopsAllRanksAtTheStepInWhichOneWasAsked) {
   std::vector<int64_t> last_checkpoint(3, 0);
-  ids::run_ranks(3, [&](Communicator& comm) {
+  run_ranks(3, [&](Communicator& comm) {
     T5Model model(config_);
     model.initialize(2);
     AdamW optimizer(model, {});

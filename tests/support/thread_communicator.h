@@ -9,7 +9,7 @@
 
 #include "dist/communicator.h"
 
-namespace tutti::ids {
+namespace tutti {
 
 // What the ranks of a world of threads share.
 struct ThreadWorld {
@@ -112,4 +112,4 @@ inline void run_ranks(int num_ranks, const std::function<void(Communicator&)>& w
   }
 }
 
-}  // namespace tutti::ids
+}  // namespace tutti

@@ -9,7 +9,7 @@
 
 #include <gtest/gtest.h>
 
-namespace tutti::checkpoints {
+namespace tutti {
 
 // A fresh folder for one test, removed behind it.
 class TempFolder {
@@ -31,6 +31,8 @@ class TempFolder {
   TempFolder& operator=(const TempFolder&) = delete;
 
   const std::filesystem::path& path() const { return path_; }
+  // Hidden entries too: a half-written artefact would be one.
+  bool is_empty() const { return std::filesystem::is_empty(path_); }
   std::filesystem::path operator/(const std::string& name) const { return path_ / name; }
 
  private:
@@ -42,8 +44,11 @@ inline std::string read_bytes(const std::filesystem::path& path) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
-inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
+inline std::filesystem::path write_bytes(const std::filesystem::path& path,
+                                         const std::string& bytes) {
+  std::filesystem::create_directories(path.parent_path());
   std::ofstream(path, std::ios::binary) << bytes;
+  return path;
 }
 
 // The message of the exception of type E that `call` throws; a failed test and "" when it throws
@@ -54,9 +59,12 @@ std::string message_of(Call call) {
     call();
   } catch (const E& error) {
     return error.what();
+  } catch (const std::exception& error) {
+    ADD_FAILURE() << "an exception of another type: " << error.what();
+    return "";
   }
   ADD_FAILURE() << "nothing was thrown";
   return "";
 }
 
-}  // namespace tutti::checkpoints
+}  // namespace tutti
