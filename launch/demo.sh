@@ -36,13 +36,16 @@ tutti="${tutti_build_dir#"$tutti_root"/}/tutti"
 demo="${TUTTI_DEMO_DIR:-build/demo}"
 mkdir -p "$demo"
 
-# step TITLE COMMAND...: shows the command as it can be typed, runs it, says how long it took.
+# step TITLE COMMAND...: shows the command as it can be typed, runs it, says how long it took; the report gets both.
 step() {
   local title="$1" started=$EPOCHREALTIME
   shift
   printf '\n== %s\n$ %s\n' "$title" "$(shown "$@")"
   "$@" </dev/null
-  awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "-- %.1f s\n", b - a }'
+  local seconds
+  seconds="$(awk -v a="$started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }')"
+  printf -- '-- %s s\n' "$seconds"
+  printf '%8s s  %s\n' "$seconds" "$(shown "$@")" >>"$demo/steps.txt"
 }
 
 # The words, quoted where a shell needs it.
@@ -59,6 +62,7 @@ shown() {
 printf '\n$ cd "%s"\n' "$tutti_root"
 printf '$ export %s\n' "$(env | grep -E '^(OMP_NUM_THREADS|OMPI_)' | sort | tr '\n' ' ')"
 
+rm -f "$demo/steps.txt"
 job_started=$EPOCHREALTIME
 step "The bundled catalogue: 55,525 real tracks with their tags" \
   "$tutti" import tags data/demo/jamendo-tags.tsv.gz --out "$demo/catalog" --overwrite
@@ -86,11 +90,23 @@ step "A folder that serving engines load" \
 step "Words in, tracks out" \
   "$tutti" recommend --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --k 5 "${prompts[@]}"
 
-printf '\n== The table again\n'
-sed '/^== /d; /^\$ /d; /^-- /d; /./,$!d' "$demo/scores.txt"
-awk -v a="$job_started" -v b="$EPOCHREALTIME" -v demo="$demo" 'BEGIN {
-  s = int(b - a + 0.5)
-  printf "\nThe whole job took %d min %02d s; its artefacts are in %s.\n", s / 60, s % 60, demo
-}'
+# The report: what ran, on what, how long, with which result. Its table closes the job.
+machine="$(lscpu | sed -n 's/^Model name: *//p' | head -n 1), $(nproc) cores"
+commit="$(git describe --always --dirty 2>/dev/null || echo "no git")"
+{
+  printf '# The demo, %s\n\n' "$(date +%F)"
+  printf 'Command `launch/demo.sh`, commit %s, %s, %s ranks with one thread each.\n' "$commit" "$machine" "$ranks"
+  printf 'The tracks and tags are real (MTG-Jamendo); the playlists are simulated. Whole job: %s s after set-up and build.\n\n' \
+    "$(awk -v a="$job_started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.0f", b - a }')"
+  printf '```\n'
+  cat "$demo/steps.txt"
+  printf '```\n\n```\n'
+  sed '/^== /d; /^\$ /d; /^-- /d; /./,$!d' "$demo/scores.txt"
+  printf '```\n'
+} >"$demo/report.md"
+
+printf '\n== Report (%s)\n\n' "$demo/report.md"
+cat "$demo/report.md"
+echo
 echo "The tracks and tags are real (Jamendo); the playlists are simulated, so read the table as a check of the program,"
 echo "not as a result about listeners. Real playlists take the same road: tutti import mpd DIR, see README.md."
