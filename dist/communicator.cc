@@ -72,6 +72,7 @@ Range owned_range(int64_t n, int64_t block, int rank, int size) {
 
 std::vector<int64_t> owned_splits(int64_t n, int64_t block, int size) {
   std::vector<int64_t> split;
+  split.reserve(static_cast<size_t>(size) + 1);
   for (int r = 0; r < size; ++r) split.push_back(owned_range(n, block, r, size).first);
   split.push_back(n);
   return split;

@@ -49,7 +49,7 @@ class Trainer {
  public:
   Trainer(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
           ThreadPool& pool)
-      : interactions_(interactions), options_(options), comm_(comm), pool_(pool) {
+      : options_(options), comm_(comm), pool_(pool) {
     const int64_t dim = options.dim;
     factors_.dim = dim;
     factors_.playlists.resize(interactions.num_playlists * dim);
@@ -158,7 +158,6 @@ class Trainer {
     return observed + unobserved / options_.unobserved_weight;
   }
 
-  const Interactions& interactions_;
   const IalsOptions& options_;
   Communicator& comm_;
   ThreadPool& pool_;

@@ -126,11 +126,12 @@ void replace_folder(const fs::path& staging, const fs::path& destination) {
 }  // namespace
 
 ArtefactWriter::ArtefactWriter(fs::path destination, std::string kind, bool overwrite)
-    : destination_(destination.lexically_normal()), kind_(std::move(kind)), overwrite_(overwrite) {
+    : destination_(std::move(destination)), kind_(std::move(kind)), overwrite_(overwrite) {
+  destination_ = destination_.lexically_normal();
   if (!destination_.has_filename()) destination_ = destination_.parent_path();  // "out/"
   const fs::path name = destination_.filename();
   if (name.empty() || name == "." || name == "..") {
-    refuse_destination(destination, "no name of a folder", "give the folder to make");
+    refuse_destination(destination_, "no name of a folder", "give the folder to make");
   }
   check_may_replace(destination_, kind_, overwrite_);
   std::error_code problem;
@@ -148,7 +149,7 @@ ArtefactWriter::~ArtefactWriter() {
 }
 
 fs::path ArtefactWriter::file(const std::string& name) const {
-  const fs::path path = staging_ / name;
+  fs::path path = staging_ / name;
   const fs::path inside = path.lexically_relative(staging_);
   TUTTI_CHECK(!committed_ && name != kManifestName && !inside.empty() && *inside.begin() != ".." &&
                   *inside.begin() != ".",

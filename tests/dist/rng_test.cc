@@ -88,7 +88,7 @@ TEST(Rng, BelowIsUnbiasedForBoundsNearTheWordSize) {
     ASSERT_LT(value, n);
     ++counts.at(value >> 62);
   }
-  for (int count : counts) EXPECT_NEAR(count, kDraws / 3, 5 * 82);
+  for (int count : counts) EXPECT_NEAR(count, kDraws / 3.0, 5 * 82);
 }
 
 TEST(Rng, BelowZeroIsOurBug) {
@@ -138,7 +138,7 @@ TEST(Permutation, SendsEveryPositionToEveryValueEquallyOften) {
     for (uint64_t i = 0; i < kSize; ++i) ++counts.at(i).at(permutation(i));
   }
   for (const auto& row : counts) {
-    for (int count : row) EXPECT_NEAR(count, kKeys / 6, 5 * 41);
+    for (int count : row) EXPECT_NEAR(count, kKeys / 6.0, 5 * 41);
   }
 }
 
@@ -153,7 +153,7 @@ TEST(Permutation, ReachesAllOrdersOfFourEquallyOften) {
   for (int count : counts) {
     if (count == 0) continue;
     ++orders;
-    EXPECT_NEAR(count, kKeys / 24, 5 * 32);
+    EXPECT_NEAR(count, kKeys / 24.0, 5 * 32);
   }
   EXPECT_EQ(orders, 24);
 }

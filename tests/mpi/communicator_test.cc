@@ -37,6 +37,7 @@ template <typename T>
 void expect_reduced(Communicator& comm, DType type) {
   const int64_t ranks = comm.size();
   for (int64_t n : {0, 1, 7, 1000}) {
+    const int64_t sum_of_ranks = ranks * (ranks + 1) / 2;
     std::vector<T> sum, most, least;
     for (int64_t i = 0; i < n; ++i) sum.push_back(static_cast<T>(i * (comm.rank() + 1)));
     for (int64_t i = 0; i < n; ++i) most.push_back(static_cast<T>((i + comm.rank()) % ranks - i));
@@ -46,7 +47,7 @@ void expect_reduced(Communicator& comm, DType type) {
     comm.all_reduce(least.data(), n, type, ReduceOp::kMin);
     for (int64_t i = 0; i < n; ++i) {
       const auto at = static_cast<size_t>(i);
-      ASSERT_EQ(sum[at], static_cast<T>(i * ranks * (ranks + 1) / 2)) << i;
+      ASSERT_EQ(sum[at], static_cast<T>(i * sum_of_ranks)) << i;
       ASSERT_EQ(most[at], static_cast<T>(ranks - 1 - i)) << i;
       ASSERT_EQ(least[at], static_cast<T>(-i)) << i;
     }
@@ -125,7 +126,7 @@ TEST_P(Collectives, GatherPartsOfDifferentSizesInRankOrder) {
   // Rank r gives 50 r values: rank 0 none.
   std::vector<int32_t> mine(static_cast<size_t>(50 * rank_), rank_);
   std::vector<int32_t> expected;
-  for (int r = 0; r < size_; ++r) expected.insert(expected.end(), static_cast<size_t>(50 * r), r);
+  for (int r = 0; r < size_; ++r) expected.insert(expected.end(), static_cast<size_t>(r) * 50, r);
   EXPECT_EQ(comm_->all_gather(std::span<const int32_t>(mine)), expected);
 }
 
