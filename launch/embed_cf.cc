@@ -10,6 +10,7 @@
 #include "ids/ials.h"
 #include "ids/priors.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 
@@ -50,9 +51,7 @@ Options declare(EmbedArgs& a) {
 }
 
 void check(const EmbedArgs& a) {
-  if (a.threads < 1) {
-    throw UsageError({"", "--threads", std::to_string(a.threads), "at least 1", ""});
-  }
+  require_at_least("--threads", a.threads, 1);
   if (!(a.prior_strength >= 0)) {
     throw UsageError(
         {"", "--prior-strength", fmt::format("{}", a.prior_strength), "at least 0", ""});

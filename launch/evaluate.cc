@@ -14,6 +14,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 #include "launch/trained_system.h"
@@ -54,15 +55,13 @@ void declare(Options& options, EvaluateArgs& a) {
 void check(const EvaluateArgs& a) {
   for (const auto& [option, value] :
        {std::pair("--k", a.k), {"--beam", a.beam}, {"--threads", a.threads}}) {
-    if (value < 1) throw UsageError(Problem{"", option, std::to_string(value), "at least 1", ""});
+    require_at_least(option, value, 1);
   }
   if (a.max_queries < 0) {
     throw UsageError(
         Problem{"", "--max-queries", std::to_string(a.max_queries), "0 (all) or more", ""});
   }
-  if (a.split != "test" && a.split != "validation") {
-    throw UsageError(Problem{"", "--split", a.split, "test or validation", ""});
-  }
+  require_one_of("--split", a.split, {"test", "validation"});
 }
 
 // A file that appears whole by rename, or not at all. It is opened before the long work, so that a

@@ -11,6 +11,7 @@
 #include "ids/embeddings.h"
 #include "ids/semantic_ids.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 
 namespace tutti::launch {
@@ -68,12 +69,9 @@ std::vector<int64_t> codes_of_levels(const std::string& text, int levels) {
 }
 
 void check(BuildArgs& a) {
-  const auto at_least_one = [](const char* option, int value) {
-    if (value < 1) throw UsageError({"", option, std::to_string(value), "at least 1", ""});
-  };
-  at_least_one("--levels", a.levels);
-  at_least_one("--threads", a.threads);
-  at_least_one("--max-steps", a.quantizer.max_steps);
+  require_at_least("--levels", a.levels, 1);
+  require_at_least("--threads", a.threads, 1);
+  require_at_least("--max-steps", a.quantizer.max_steps, 1);
   a.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
   a.quantizer.norm = ids::norm_handling(a.norm);
 }

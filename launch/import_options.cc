@@ -7,23 +7,10 @@
 
 #include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
+#include "launch/option_checks.h"
 #include "launch/progress.h"
 
 namespace tutti::launch {
-namespace {
-
-void require_at_least(const char* option, int64_t value, int64_t least) {
-  if (value >= least) return;
-  throw UsageError({"", option, std::to_string(value), fmt::format("{} or more", least), ""});
-}
-
-void require_share(const char* option, double value) {
-  if (value >= 0 && value < 1) return;
-  throw UsageError({"", option, fmt::format("{}", value), "a share from 0 to below 1", ""});
-}
-
-}  // namespace
-
 void ImportArgs::declare(Options& options) {
   options.require("out", &out, "folder of the dataset to make")
       .add("overwrite", &overwrite, "replace what is at --out")

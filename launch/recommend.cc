@@ -11,6 +11,7 @@
 #include "dist/runtime/errors.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/text_table.h"
 #include "launch/trained_system.h"
@@ -41,7 +42,7 @@ void declare(Options& options, RecommendArgs& a) {
 void check(const RecommendArgs& a) {
   for (const auto& [option, value] :
        {std::pair("--k", a.k), {"--beam", a.beam}, {"--threads", a.threads}}) {
-    if (value < 1) throw UsageError(Problem{"", option, std::to_string(value), "at least 1", ""});
+    require_at_least(option, value, 1);
   }
   for (const auto& prompt : a.prompts) {
     if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {

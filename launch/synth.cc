@@ -5,34 +5,12 @@
 
 #include "data/dataset.h"
 #include "data/synth/synthesize.h"
-#include "dist/runtime/errors.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 
 namespace tutti::launch {
-namespace {
-
-void require_share(const char* option, double value) {
-  if (value >= 0 && value < 1) return;
-  throw UsageError(Problem{.file = {},
-                           .place = option,
-                           .found = fmt::format("{}", value),
-                           .expected = "0 to below 1",
-                           .cure = {}});
-}
-
-void require_at_least(const char* option, int64_t value, int64_t least) {
-  if (value >= least) return;
-  throw UsageError(Problem{.file = {},
-                           .place = option,
-                           .found = std::to_string(value),
-                           .expected = fmt::format("at least {}", least),
-                           .cure = {}});
-}
-
-}  // namespace
-
 int run_synth(const std::vector<std::string>& args, Communicator& comm) {
   std::string catalog, out;
   bool overwrite = false;

@@ -12,6 +12,7 @@
 #include "dist/stop_flag.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
+#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 #include "trainer/id_rows.h"
@@ -75,36 +76,26 @@ Options declare(TrainArgs& a) {
 }
 
 void check(const TrainArgs& a) {
-  const auto at_least = [](const char* option, int64_t value, int64_t bound) {
-    if (value < bound)
-      throw UsageError(
-          Problem{"", option, std::to_string(value), fmt::format("at least {}", bound), ""});
-  };
-  at_least("--steps", a.trainer.learning_rate.total_steps, 1);
-  at_least("--titles-per-step", a.titles_per_step, 1);
-  at_least("--warmup-steps", a.trainer.learning_rate.warmup_steps, 0);
-  at_least("--report-every", a.trainer.report_every, 1);
-  at_least("--checkpoint-every", a.trainer.checkpoint_every, 1);
-  at_least("--keep", a.keep, 1);
-  at_least("--threads", a.threads, 1);
-  at_least("--vocabulary-size", a.vocabulary_size, 300);
+  require_at_least("--steps", a.trainer.learning_rate.total_steps, 1);
+  require_at_least("--titles-per-step", a.titles_per_step, 1);
+  require_at_least("--warmup-steps", a.trainer.learning_rate.warmup_steps, 0);
+  require_at_least("--report-every", a.trainer.report_every, 1);
+  require_at_least("--checkpoint-every", a.trainer.checkpoint_every, 1);
+  require_at_least("--keep", a.keep, 1);
+  require_at_least("--threads", a.threads, 1);
+  require_at_least("--vocabulary-size", a.vocabulary_size, 300);
   for (const auto& [option, value] : {std::pair("--d-model", a.model.d_model),
                                       {"--d-kv", a.model.d_kv},
                                       {"--num-heads", a.model.num_heads},
                                       {"--d-ff", a.model.d_ff},
                                       {"--num-layers", a.model.num_layers},
                                       {"--num-decoder-layers", a.model.num_decoder_layers}}) {
-    at_least(option, value, 1);
+    require_at_least(option, value, 1);
   }
   if (a.resume && a.overwrite)
     throw UsageError("--resume and --overwrite exclude each other; give one");
-  const auto one_of = [](const char* option, const std::string& value, const char* first,
-                         const char* second) {
-    if (value != first && value != second)
-      throw UsageError(Problem{"", option, value, fmt::format("{} or {}", first, second), ""});
-  };
-  one_of("--weight", a.weight, "pair", "playlist");
-  one_of("--start-ids", a.start_ids, "codebook", "random");
+  require_one_of("--weight", a.weight, {"pair", "playlist"});
+  require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
 }
 
 // Rank 0 makes or reads the vocabulary, so that it exists once.
