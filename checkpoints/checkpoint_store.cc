@@ -9,6 +9,7 @@
 #include <fmt/core.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 #include "dist/runtime/log.h"
 
 namespace tutti::checkpoints {
@@ -32,19 +33,6 @@ std::optional<int64_t> step_of(const std::string& name) {
   std::from_chars(name.data() + kPrefix.size(), name.data() + name.size(), step);
   // Only the one spelling that path_of() gives, so that a listed step can be opened.
   return folder_name(step) == name ? std::optional(step) : std::nullopt;
-}
-
-void write_file(const fs::path& path, const std::string& bytes) {
-  std::ofstream out(path, std::ios::binary);
-  out.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  out.close();
-  if (!out) {
-    throw StorageError(Problem{.file = path.string(),
-                               .place = {},
-                               .found = "cannot write the file",
-                               .expected = {},
-                               .cure = "free space or choose another output folder"});
-  }
 }
 
 // Renamed first: a kill in the middle of the deletion must not leave a folder that looks whole.

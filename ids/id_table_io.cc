@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <fstream>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include "data/hdf5.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 #include "ids/id_table.h"
 #include "ids/vector_ops.h"
 
@@ -124,12 +124,7 @@ Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
     write_codebooks(writer.file(kCodebooksFile), extras.codebooks);
   }
   if (!extras.report.is_null()) {
-    std::ofstream report(writer.file("report.json"));
-    report << extras.report.dump(2) << '\n';
-    report.close();
-    if (!report) {
-      throw StorageError({(out / "report.json").string(), "", "a failed write", "room for it", ""});
-    }
+    write_file(writer.file("report.json"), extras.report.dump(2) + '\n');
   }
   Manifest manifest;
   manifest.counts = {{"tracks", table.num_tracks()},

@@ -5,18 +5,12 @@
 #include <vector>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 
 namespace tutti::trainer {
 namespace {
 
 namespace fs = std::filesystem;
-
-void write_text(const fs::path& path, const std::string& text, std::ios::openmode mode) {
-  std::ofstream out(path, mode);
-  out << text;
-  out.flush();
-  if (!out) throw StorageError(Problem{path.string(), "", "", "", "cannot be written"});
-}
 
 }  // namespace
 
@@ -38,11 +32,11 @@ RunFolder::RunFolder(fs::path path, Existing existing) : path_(std::move(path)) 
   if (error)
     throw StorageError(
         Problem{path_.string(), "", error.message(), "a folder that can be made", ""});
-  write_text(path_ / "log.jsonl", "", std::ios::app);
+  write_file(path_ / "log.jsonl", "", std::ios::app);
 }
 
 void RunFolder::write_config(const std::string& ini) const {
-  write_text(path_ / "config.ini", ini, std::ios::trunc);
+  write_file(path_ / "config.ini", ini);
 }
 
 void RunFolder::truncate_log_after(int64_t step) const {
@@ -53,7 +47,7 @@ void RunFolder::truncate_log_after(int64_t step) const {
     if (record.is_object() && record.value("step", int64_t{0}) <= step) kept += line + "\n";
   }
   in.close();
-  write_text(path_ / "log.jsonl", kept, std::ios::trunc);
+  write_file(path_ / "log.jsonl", kept);
 }
 
 void RunFolder::append(const StepReport& r) const {
@@ -72,7 +66,7 @@ void RunFolder::append(const StepReport& r) const {
 }
 
 void RunFolder::append(const nlohmann::json& record) const {
-  write_text(path_ / "log.jsonl", record.dump() + "\n", std::ios::app);
+  write_file(path_ / "log.jsonl", record.dump() + "\n", std::ios::app);
 }
 
 }  // namespace tutti::trainer

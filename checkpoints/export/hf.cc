@@ -7,6 +7,7 @@
 
 #include "checkpoints/export/hf_parts.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 
 namespace tutti::checkpoints {
 
@@ -41,19 +42,6 @@ std::string read_vocabulary(const Checkpoint& checkpoint) {
 
 }  // namespace
 
-void write_text_file(const fs::path& path, const std::string& text) {
-  std::ofstream out(path, std::ios::binary);
-  out << text;
-  out.close();
-  if (!out) {
-    throw StorageError(Problem{.file = path.string(),
-                               .place = {},
-                               .found = "cannot write the file",
-                               .expected = {},
-                               .cure = "free space or choose another output folder"});
-  }
-}
-
 Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwrite) {
   const Checkpoint& checkpoint = source.checkpoint;
   const ids::IdTable& table = source.ids.table;
@@ -74,19 +62,19 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
 
   ArtefactWriter writer(out, "export", overwrite);
   const auto write_json = [&writer](const char* name, const nlohmann::json& json, int indent = 2) {
-    write_text_file(writer.file(name), json.dump(indent) + '\n');
+    write_file(writer.file(name), json.dump(indent) + '\n');
   };
   write_hf_model(writer.file("model.safetensors"), checkpoint, shape);
   write_json("config.json", hf_config(shape, source));
   write_json("generation_config.json", hf_generation_config(table));
-  write_text_file(writer.file(kVocabularyFile), vocabulary);
+  write_file(writer.file(kVocabularyFile), vocabulary);
   write_json("tokenizer.json", tokenizer.tokenizer, -1);
   write_json("tokenizer_config.json", tokenizer.tokenizer_config);
   write_json("special_tokens_map.json", tokenizer.special_tokens_map);
   write_json("added_tokens.json", tokenizer.added_tokens);
   write_trie(writer.file("trie.safetensors"), trie, table, shape.text_rows);
   write_id_map(writer.file("id_map.jsonl"), table, source.catalog, shape.text_rows);
-  write_text_file(writer.file("README.md"), hf_readme(source, softmax));
+  write_file(writer.file("README.md"), hf_readme(source, softmax));
 
   Manifest manifest;
   manifest.counts = {{"tracks", table.num_tracks()},

@@ -56,7 +56,4 @@ void write_id_map(const std::filesystem::path& path, const ids::IdTable& table,
 
 std::string hf_readme(const ExportSource& source, const std::string& softmax);
 
-// StorageError when the file cannot be written whole.
-void write_text_file(const std::filesystem::path& path, const std::string& text);
-
 }  // namespace tutti::checkpoints

@@ -1,0 +1,14 @@
+#pragma once
+
+#include <filesystem>
+#include <ios>
+#include <string_view>
+
+namespace tutti {
+
+// Writes the file whole, or appends to it. StorageError naming the path when that fails; not synced
+// (ArtefactWriter::commit does that).
+void write_file(const std::filesystem::path& path, std::string_view bytes,
+                std::ios::openmode mode = std::ios::trunc);
+
+}  // namespace tutti
