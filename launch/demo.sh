@@ -91,7 +91,7 @@ step "Words in, tracks out" \
   "$tutti" recommend --run "$demo/run" --ids "$demo/ids" --dataset "$demo/data" --k 5 "${prompts[@]}"
 
 # The report: what ran, on what, how long, with which result. Its table closes the job.
-machine="$(lscpu | sed -n 's/^Model name: *//p' | head -n 1), $(nproc) cores"
+machine="$(lscpu | sed -n "s/^Model name: *//p" | head -n 1), $(getconf _NPROCESSORS_ONLN) cores"
 commit="$(git describe --always --dirty 2>/dev/null || echo "no git")"
 {
   printf '# The demo, %s\n\n' "$(date +%F)"
