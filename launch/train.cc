@@ -159,6 +159,11 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
     check_resumed(last->state.at("train"), config, last->path.string());
   }
+  const data::Tokenizer tokenizer =
+      resumed ? data::Tokenizer::from_file((last->path / "spiece.model").string())
+              : shared_tokenizer(a, dataset, comm);
+
+  // After all that can be wrong with the input: nothing is left behind then.
   std::optional<trainer::RunFolder> run;
   if (comm.is_root()) {
     using Existing = trainer::RunFolder::Existing;
@@ -168,9 +173,6 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     run->write_config(options.resolved_ini());
   }
 
-  const data::Tokenizer tokenizer =
-      resumed ? data::Tokenizer::from_file((last->path / "spiece.model").string())
-              : shared_tokenizer(a, dataset, comm);
   if (resumed) {
     a.model = trainer::t5_config_from_json(last->state.at("model"));
   } else {

@@ -104,6 +104,8 @@ refused 3 "made from dataset $(hash_of other_data)" "$tutti" ids build --embeddi
 refused 3 "made from dataset $(hash_of other_data)" "$tutti" train --dataset other_data --ids ids --out out/x
 refused 3 "made from id-table $(hash_of other_ids)" "$tutti" recommend --run run --ids other_ids --dataset data piano
 refused 3 "made from id-table $(hash_of ids)" "$tutti" export --run run --ids other_ids --dataset data --out out/x
+refused 3 'catalog.h5' "$tutti" train --dataset data --ids ids --out out/x --vocabulary data/catalog.h5
+refused 2 'pair or playlist' "$tutti" train --dataset data --ids ids --out out/x --weight pears
 refused 3 'data' "$tutti" recommend --run data --ids ids --dataset data piano
 cp -r data cut_data
 truncate -s -100 cut_data/catalog.h5
