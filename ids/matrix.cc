@@ -8,9 +8,9 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/mm.h>
 #include <c10/core/InferenceMode.h>
 
+#include "ids/gemm.h"
 #include "ids/vectorize.h"
 
 namespace tutti::ids {
@@ -61,7 +61,7 @@ void multiply_by_transpose(const float* a, int64_t m, const float* b, int64_t n,
   const OneThread one_thread;
   const c10::InferenceMode no_autograd;
   auto result = view_of(out, m, n);
-  at::mm_out(result, view_of(a, m, k), view_of(b, n, k).t());
+  gemm(view_of(a, m, k), view_of(b, n, k).t(), result);
 }
 
 void gram_of_block(const float* x, int64_t n, int64_t d, float* out) {
@@ -69,7 +69,7 @@ void gram_of_block(const float* x, int64_t n, int64_t d, float* out) {
   const c10::InferenceMode no_autograd;
   auto result = view_of(out, d, d);
   const auto rows = view_of(x, n, d);
-  at::mm_out(result, rows.t(), rows);
+  gemm(rows.t(), rows, result);
 }
 
 TUTTI_VECTORIZED

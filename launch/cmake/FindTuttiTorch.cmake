@@ -12,6 +12,7 @@ if(NOT "${TUTTI_TORCH_ROOT}" STREQUAL "${TuttiTorch_SEARCHED_ROOT}")
   unset(TuttiTorch_INCLUDE_DIR CACHE)
   unset(TuttiTorch_CPU_LIBRARY CACHE)
   unset(TuttiTorch_C10_LIBRARY CACHE)
+  unset(TuttiTorch_HAS_ONEDNN CACHE)
   set(TuttiTorch_SEARCHED_ROOT "${TUTTI_TORCH_ROOT}" CACHE INTERNAL "")
 endif()
 find_path(TuttiTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${TUTTI_TORCH_ROOT}/include NO_DEFAULT_PATH)
@@ -39,5 +40,23 @@ if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
     "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}" "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}/torch/csrc/api/include")
   target_compile_definitions(tutti::torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
   target_link_libraries(tutti::torch INTERFACE ${TuttiTorch_CPU_LIBRARY} ${TuttiTorch_C10_LIBRARY})
+endif()
+
+# oneDNN inside libtorch, which ids/gemm.cc calls by a symbol whose header is not installed (see there).
+if(TuttiTorch_FOUND)
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_LIBRARIES tutti::torch)
+  set(CMAKE_REQUIRED_FLAGS "-std=c++20")
+  check_cxx_source_compiles("
+    #include <ATen/core/Tensor.h>
+    namespace at::native {
+    void mkldnn_matmul(const at::Tensor&, const at::Tensor&, const at::Tensor&, float, float);
+    }
+    int main(int argc, char**) {
+      const at::Tensor t;
+      if (argc > 9) at::native::mkldnn_matmul(t, t, t, 0, 1);
+    }" TuttiTorch_HAS_ONEDNN)
+  unset(CMAKE_REQUIRED_LIBRARIES)
+  unset(CMAKE_REQUIRED_FLAGS)
 endif()
 mark_as_advanced(TuttiTorch_INCLUDE_DIR TuttiTorch_CPU_LIBRARY TuttiTorch_C10_LIBRARY)
