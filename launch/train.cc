@@ -12,9 +12,12 @@
 #include "dist/stop_flag.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
-#include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
+#include "launch/train/compute_options.h"
+#include "launch/train/distribution_options.h"
+#include "launch/train/loop_options.h"
+#include "launch/train/model_options.h"
 #include "trainer/id_rows.h"
 #include "trainer/model_io.h"
 #include "trainer/run_folder.h"
@@ -24,14 +27,12 @@ namespace tutti::launch {
 namespace {
 
 struct TrainArgs {
-  std::string dataset, ids, out, vocabulary, schedule = "cosine", weight = "pair",
-                                             start_ids = "codebook";
+  std::string dataset, ids, out;
   bool resume = false, overwrite = false;
-  uint64_t seed = 1;
-  int threads = 1, keep = 2;
-  int64_t vocabulary_size = 4000, titles_per_step = 8;
-  trainer::T5Config model;
-  trainer::TrainerOptions trainer;
+  LoopArgs loop;
+  ModelArgs model;
+  ComputeArgs compute;
+  DistributionArgs distribution;
 };
 
 Options declare(TrainArgs& a) {
@@ -40,62 +41,27 @@ Options declare(TrainArgs& a) {
                   "data-parallel over all ranks.",
                   "mpirun -n 2 tutti train --dataset data --ids ids --out run --steps 5000 "
                   "--titles-per-step 8");
-  trainer::LearningRate& rate = a.trainer.learning_rate;
   options.require("dataset", &a.dataset, "dataset folder")
       .require("ids", &a.ids, "ID table folder, made from that dataset")
       .require("out", &a.out, "run folder: config.ini, log.jsonl, checkpoints/")
       .add("resume", &a.resume,
            "go on from the newest checkpoint in --out; starts from nothing when there is none")
-      .add("overwrite", &a.overwrite, "replace the run in --out")
-      .add("steps", &rate.total_steps, "length of the run in optimizer steps")
-      .add("titles-per-step", &a.titles_per_step, "playlists a step, over all ranks")
-      .add("learning-rate", &rate.peak, "peak learning rate")
-      .add("warmup-steps", &rate.warmup_steps, "linear warm-up")
-      .add("schedule", &a.schedule, "constant | linear | cosine, after the warm-up")
-      .add("weight-decay", &a.trainer.adamw.weight_decay, "AdamW, on matrices and embeddings")
-      .add("clip-norm", &a.trainer.clip_norm, "bound on the gradient's norm; 0: none")
-      .add("weight", &a.weight,
-           "pair: each track counts the same | playlist: each playlist counts the same")
-      .add("vocabulary", &a.vocabulary,
-           "a spiece.model to use; empty: one is trained on the training titles")
-      .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most")
-      .add("d-model", &a.model.d_model, "width")
-      .add("d-kv", &a.model.d_kv, "width of an attention head")
-      .add("num-heads", &a.model.num_heads, "attention heads")
-      .add("d-ff", &a.model.d_ff, "width of the feed-forward layers")
-      .add("num-layers", &a.model.num_layers, "encoder layers")
-      .add("num-decoder-layers", &a.model.num_decoder_layers, "decoder layers")
-      .add("start-ids", &a.start_ids,
-           "rows of ID tokens start from: codebook (their vectors, projected) | random")
-      .add("report-every", &a.trainer.report_every, "steps between reports in log.jsonl")
-      .add("checkpoint-every", &a.trainer.checkpoint_every, "steps between checkpoints")
-      .add("keep", &a.keep, "checkpoints to keep")
-      .add("seed", &a.seed, "of initial weights and data order")
-      .add("threads", &a.threads, "threads a rank");
+      .add("overwrite", &a.overwrite, "replace the run in --out");
+  declare(options, a.loop);
+  declare(options, a.model);
+  declare(options, a.compute);
+  declare(options, a.distribution);
   return options;
 }
 
-void check(const TrainArgs& a) {
-  require_at_least("--steps", a.trainer.learning_rate.total_steps, 1);
-  require_at_least("--titles-per-step", a.titles_per_step, 1);
-  require_at_least("--warmup-steps", a.trainer.learning_rate.warmup_steps, 0);
-  require_at_least("--report-every", a.trainer.report_every, 1);
-  require_at_least("--checkpoint-every", a.trainer.checkpoint_every, 1);
-  require_at_least("--keep", a.keep, 1);
-  require_at_least("--threads", a.threads, 1);
-  require_at_least("--vocabulary-size", a.vocabulary_size, 300);
-  for (const auto& [option, value] : {std::pair("--d-model", a.model.d_model),
-                                      {"--d-kv", a.model.d_kv},
-                                      {"--num-heads", a.model.num_heads},
-                                      {"--d-ff", a.model.d_ff},
-                                      {"--num-layers", a.model.num_layers},
-                                      {"--num-decoder-layers", a.model.num_decoder_layers}}) {
-    require_at_least(option, value, 1);
-  }
+void check(TrainArgs& a) {
+  check(a.loop);
+  check(a.model);
+  check(a.compute);
+  check(a.distribution);
   if (a.resume && a.overwrite)
     throw UsageError("--resume and --overwrite exclude each other; give one");
-  require_one_of("--weight", a.weight, {"pair", "playlist"});
-  require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
+  a.loop.trainer.bucket_elements = a.distribution.bucket_kib * 1024 / int64_t{sizeof(float)};
 }
 
 // Rank 0 makes or reads the vocabulary, so that it exists once.
@@ -103,10 +69,10 @@ data::Tokenizer shared_tokenizer(const TrainArgs& a, const data::Dataset& datase
                                  Communicator& comm) {
   std::string bytes;
   if (comm.is_root()) {
-    bytes = a.vocabulary.empty()
+    bytes = a.model.vocabulary.empty()
                 ? trainer::train_title_vocabulary(
-                      dataset, {.num_pieces = static_cast<int32_t>(a.vocabulary_size)})
-                : data::Tokenizer::from_file(a.vocabulary).bytes();
+                      dataset, {.num_pieces = static_cast<int32_t>(a.model.vocabulary_size)})
+                : data::Tokenizer::from_file(a.model.vocabulary).bytes();
   }
   int64_t size = std::ssize(bytes);
   comm.broadcast(&size, sizeof(size), 0);
@@ -128,8 +94,8 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key :
-       {"dataset", "ids", "out", "vocabulary", "resume", "overwrite", "threads", "config"})
+  for (const char* key : {"dataset", "ids", "out", "vocabulary", "resume", "overwrite", "threads",
+                          "bucket-kib", "config"})
     resolved.erase(key);
   return resolved;
 }
@@ -141,8 +107,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   Options options = declare(a);
   if (!options.parse(args)) return 0;
   check(a);
-  a.trainer.learning_rate.schedule = trainer::schedule_from_name(a.schedule);
-  at::set_num_threads(a.threads);
+  at::set_num_threads(a.compute.threads);
 
   const data::Dataset dataset = data::Dataset::open(a.dataset);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
@@ -174,13 +139,13 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   }
 
   if (resumed) {
-    a.model = trainer::t5_config_from_json(last->state.at("model"));
+    a.model.t5 = trainer::t5_config_from_json(last->state.at("model"));
   } else {
-    a.model.text_rows = tokenizer.num_pieces();
-    a.model.id_tokens = ids.table.num_tokens();
+    a.model.t5.text_rows = tokenizer.num_pieces();
+    a.model.t5.id_tokens = ids.table.num_tokens();
   }
-  trainer::T5Model model(a.model);
-  trainer::AdamW optimizer(model, a.trainer.adamw);
+  trainer::T5Model model(a.model.t5);
+  trainer::AdamW optimizer(model, a.loop.trainer.adamw);
   int64_t first_step = 0;
   if (resumed) {
     first_step = last->state.at("step").get<int64_t>();
@@ -191,25 +156,22 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     if (run) run->truncate_log_after(first_step);
     log::info(fmt::format("resuming {} at step {}", last->path.string(), first_step));
   } else {
-    model.initialize(a.seed);
-    if (a.start_ids == "codebook") trainer::start_id_rows_from_codebooks(model, ids.table, a.seed);
+    model.initialize(a.loop.seed);
+    if (a.model.start_ids == "codebook")
+      trainer::start_id_rows_from_codebooks(model, ids.table, a.loop.seed);
   }
 
-  trainer::TrainingData data(dataset, tokenizer, ids.table,
-                             {.titles_per_step = a.titles_per_step,
-                              .seed = a.seed,
-                              .weighting = a.weight == "pair" ? trainer::Weighting::kPair
-                                                              : trainer::Weighting::kPlaylist});
-  const int64_t total_steps = a.trainer.learning_rate.total_steps;
+  trainer::TrainingData data(dataset, tokenizer, ids.table, a.loop.data_options());
+  const int64_t total_steps = a.loop.trainer.learning_rate.total_steps;
   log::info(
       fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
                   "epochs in {} steps of {} "
                   "titles; {} rank(s) x {} thread(s)",
                   count_words(model.num_parameters()), tokenizer.num_pieces(),
                   ids.table.num_tokens(), count_words(data.num_playlists()),
-                  static_cast<double>(total_steps * a.titles_per_step) /
+                  static_cast<double>(total_steps * a.loop.titles_per_step) /
                       static_cast<double>(data.num_playlists()),
-                  total_steps, a.titles_per_step, comm.size(), a.threads));
+                  total_steps, a.loop.titles_per_step, comm.size(), a.compute.threads));
 
   Progress progress("train", total_steps, "steps", ProgressView::of_process(comm));
   progress.set(first_step);
@@ -230,16 +192,17 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                  .optimizer = trainer::optimizer_as_tensors(optimizer),
                  .state = {{"step", step},
                            {"softmax", "level"},
-                           {"model", trainer::to_json(a.model)},
+                           {"model", trainer::to_json(a.model.t5)},
                            {"train", config}},
                  .files = {{"spiece.model", tokenizer.bytes()}},
                  .made_from = {{"dataset", dataset.manifest().hash},
                                {"id-table", ids.manifest.hash}}},
-                a.keep);
+                a.loop.keep);
           },
       .stop_requested = [&] { return stop.signal_here() != 0; }};
   const trainer::TrainEnd end =
-      trainer::Trainer(model, optimizer, data, ids.table, comm, a.trainer).run(first_step, hooks);
+      trainer::Trainer(model, optimizer, data, ids.table, comm, a.loop.trainer)
+          .run(first_step, hooks);
   progress.finish();
   if (end == trainer::TrainEnd::kStopped) {
     log::info("stopped by a signal, checkpoint written; go on with --resume");

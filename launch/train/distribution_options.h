@@ -1,0 +1,17 @@
+#pragma once
+
+#include <cstdint>
+
+#include "launch/options.h"
+
+namespace tutti::launch {
+
+// How the ranks of a job work together.
+struct DistributionArgs {
+  int64_t bucket_kib = 16 << 10;
+};
+
+void declare(Options& options, DistributionArgs& a);
+void check(const DistributionArgs& a);  // UsageError naming the option
+
+}  // namespace tutti::launch
