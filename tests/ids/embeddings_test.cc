@@ -85,7 +85,49 @@ TEST(Embeddings, RefuseOtherShapes) {
     file.write<int32_t>("support", std::vector<int32_t>{1});
   });
   EXPECT_THAT(message_of<DataError>([&] { read_embeddings(dir / "b"); }),
-              HasSubstr("'support': found 1 values"));
+              HasSubstr("'support': found shape [1]"));
+}
+
+TEST(Embeddings, AreWrittenAndReadInPieces) {
+  const TempFolder dir;
+  EmbeddingsWriter writer(dir / "e", 2, false);
+  writer.append(std::vector<float>{1, 2, 3, 4}, std::vector<int32_t>{4, 0});
+  EXPECT_FALSE(std::filesystem::exists(dir / "e"));
+  writer.append(std::vector<float>{5, 6}, std::vector<int32_t>{1});
+  const auto manifest = writer.finish(dataset(), {{"dim", 2}});
+  EXPECT_EQ(manifest.counts.at("rows"), 3);
+  const auto file = EmbeddingsFile::open(dir / "e");
+  EXPECT_EQ(file.num_rows(), 3);
+  EXPECT_EQ(file.dim(), 2);
+  EXPECT_EQ(file.read_support(), small_embeddings().support);
+  std::vector<float> rows(4);
+  file.read_rows(1, 2, rows.data());
+  EXPECT_EQ(rows, (std::vector<float>{3, 4, 5, 6}));
+  EXPECT_THAT(message_of<DataError>([&] { file.read_rows(2, 2, rows.data()); }),
+              HasSubstr("at least 4 rows"));
+}
+
+TEST(Embeddings, NameARowOfALaterPieceByItsPlaceInTheFile) {
+  const TempFolder dir;
+  write_by_hand(dir / "e", [](data::Hdf5File& file) {
+    const std::vector<float> values{1, 2, 3, 4, 5, INFINITY};
+    file.write_matrix<float>("values", values, 2);
+    file.write<int32_t>("support", std::vector<int32_t>{1, 1, 1});
+  });
+  const auto file = EmbeddingsFile::open(dir / "e");
+  std::vector<float> rows(4);
+  file.read_rows(0, 2, rows.data());
+  EXPECT_THAT(message_of<DataError>([&] { file.read_rows(1, 2, rows.data()); }),
+              HasSubstr("row 2, column 1: found inf"));
+}
+
+TEST(Embeddings, LeaveNothingWhenTheyAreNotFinished) {
+  const TempFolder dir;
+  {
+    EmbeddingsWriter writer(dir / "e", 2, false);
+    writer.append(std::vector<float>{1, 2}, std::vector<int32_t>{4});
+  }
+  EXPECT_TRUE(dir.is_empty());
 }
 
 }  // namespace
