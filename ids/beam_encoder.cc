@@ -60,6 +60,10 @@ void collect(const float* scores, int64_t n, int32_t parent, Best* best) {
   }
 }
 
+bool is_lower(const int32_t* a, const int32_t* b, int64_t num_levels) {
+  return std::lexicographical_compare(a, a + num_levels, b, b + num_levels);
+}
+
 }  // namespace
 
 void BeamEncoder::check_beam(int beam) {
@@ -94,21 +98,62 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
   }
 }
 
+void BeamEncoder::multiply(const AlignedFloats& block, Scratch& scratch) const {
+  scratch.products.reserve(kRowBlock * num_columns_);
+  multiply_by_transpose(block.data(), kRowBlock, vectors_.data(), num_columns_, codebooks_->dim(),
+                        scratch.products.data());
+}
+
 void BeamEncoder::encode(const AlignedFloats& block, const RowBlock& part, Scratch& scratch,
                          int32_t* codes) const {
-  const int64_t dim = codebooks_->dim();
-  scratch.products.reserve(kRowBlock * num_columns_);
-  multiply_by_transpose(block.data(), kRowBlock, vectors_.data(), num_columns_, dim,
-                        scratch.products.data());
+  const int64_t dim = codebooks_->dim(), num_levels = codebooks_->num_levels();
+  multiply(block, scratch);
   for (int64_t i = 0; i < part.count; ++i) {
     const int64_t place = part.offset + i;
-    encode_row(block.data() + place * dim, scratch.products.data() + place * num_columns_, scratch,
-               codes + i * codebooks_->num_levels());
+    const float* x = block.data() + place * dim;
+    const int num_paths = search(scratch.products.data() + place * num_columns_, scratch);
+    const int32_t* winner = scratch.paths.data();
+    double lowest = distance(x, winner);
+    for (int p = 1; p < num_paths; ++p) {
+      const int32_t* path = &scratch.paths[p * num_levels];
+      const double d = distance(x, path);
+      if (d < lowest || (d == lowest && is_lower(path, winner, num_levels))) {
+        lowest = d;
+        winner = path;
+      }
+    }
+    std::copy_n(winner, num_levels, codes + i * num_levels);
   }
 }
 
-void BeamEncoder::encode_row(const float* x, const float* products, Scratch& scratch,
-                             int32_t* codes) const {
+void BeamEncoder::encode_choices(const AlignedFloats& block, const RowBlock& part, Scratch& scratch,
+                                 int32_t* paths, double* distances, int32_t* num_paths) const {
+  const int64_t dim = codebooks_->dim(), num_levels = codebooks_->num_levels();
+  multiply(block, scratch);
+  for (int64_t i = 0; i < part.count; ++i) {
+    const int64_t place = part.offset + i;
+    const float* x = block.data() + place * dim;
+    const int n = search(scratch.products.data() + place * num_columns_, scratch);
+    double found[kMaxBeam];
+    int order[kMaxBeam];
+    for (int p = 0; p < n; ++p) {
+      found[p] = distance(x, &scratch.paths[p * num_levels]);
+      order[p] = p;
+    }
+    std::sort(order, order + n, [&](int a, int b) {
+      if (found[a] != found[b]) return found[a] < found[b];
+      return is_lower(&scratch.paths[a * num_levels], &scratch.paths[b * num_levels], num_levels);
+    });
+    for (int p = 0; p < n; ++p) {
+      distances[i * beam_ + p] = found[order[p]];
+      std::copy_n(&scratch.paths[order[p] * num_levels], num_levels,
+                  paths + (i * beam_ + p) * num_levels);
+    }
+    num_paths[i] = n;
+  }
+}
+
+int BeamEncoder::search(const float* products, Scratch& scratch) const {
   const int64_t num_levels = codebooks_->num_levels();
   scratch.scores.reserve(num_columns_);
   scratch.paths.assign(beam_ * num_levels, 0);
@@ -137,19 +182,7 @@ void BeamEncoder::encode_row(const float* x, const float* products, Scratch& scr
     num_paths = best.size;
     scratch.paths.swap(scratch.next_paths);
   }
-
-  const int32_t* winner = scratch.paths.data();
-  double lowest = distance(x, winner);
-  for (int p = 1; p < num_paths; ++p) {
-    const int32_t* path = &scratch.paths[p * num_levels];
-    const double d = distance(x, path);
-    if (d < lowest || (d == lowest && std::lexicographical_compare(path, path + num_levels, winner,
-                                                                   winner + num_levels))) {
-      lowest = d;
-      winner = path;
-    }
-  }
-  std::copy_n(winner, num_levels, codes);
+  return num_paths;
 }
 
 double BeamEncoder::distance(const float* x, const int32_t* path) const {

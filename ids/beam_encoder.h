@@ -32,8 +32,16 @@ class BeamEncoder {
   void encode(const AlignedFloats& block, const RowBlock& part, Scratch& scratch,
               int32_t* codes) const;
 
+  // All paths that remain, nearest first (the first is the row's codes), with their squared
+  // distances: paths [count, beam, L], distances [count, beam]; num_paths [count] of them are set.
+  void encode_choices(const AlignedFloats& block, const RowBlock& part, Scratch& scratch,
+                      int32_t* paths, double* distances, int32_t* num_paths) const;
+
  private:
-  void encode_row(const float* x, const float* products, Scratch& scratch, int32_t* codes) const;
+  // The products of the block's rows with all codes -> scratch.products.
+  void multiply(const AlignedFloats& block, Scratch& scratch) const;
+  // Leaves the paths of the beam in scratch.paths, their number is returned.
+  int search(const float* products, Scratch& scratch) const;
   double distance(const float* x, const int32_t* path) const;
 
   const Codebooks* codebooks_;
