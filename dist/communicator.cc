@@ -51,6 +51,21 @@ void Communicator::all_gather_rows(void* rows, int64_t row_bytes, std::span<cons
                    bytes + split[0] * row_bytes, counts);
 }
 
+// For back ends that cannot overlap: the work is done at the start.
+
+void Communicator::start_all_reduce_sum(float* data, int64_t count) {
+  all_reduce(data, count, DType::kFloat32, ReduceOp::kSum);
+}
+
+void Communicator::start_reduce_scatter_sum(float* data, std::span<const int64_t> split) {
+  TUTTI_CHECK(std::ssize(split) == size() + 1);
+  all_reduce(data + split.front(), split.back() - split.front(), DType::kFloat32, ReduceOp::kSum);
+}
+
+void Communicator::start_all_gather(float* data, std::span<const int64_t> split) {
+  all_gather_rows(data, sizeof(float), split);
+}
+
 std::unique_ptr<Communicator> make_single_communicator() {
   return std::make_unique<SingleCommunicator>();
 }

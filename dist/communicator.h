@@ -14,16 +14,33 @@ enum class ReduceOp { kSum, kMax, kMin };
 
 int64_t size_of(DType type);  // bytes
 
-// What the ranks of a job say to each other. Buffers are host memory: pointer, count, type. Every
-// call is collective: all ranks make the same calls in the same order, from the thread that made
-// the communicator. A float sum is the same bytes on every rank and in every run at one world size;
-// integer sums are the same at any world size. A lost peer throws PeerLostError.
+// Milliseconds of bulk collectives since they were last asked for, on this rank: how long they were
+// under way, and how much of that somebody waited for. The rest was hidden behind computation.
+struct BulkTimes {
+  double busy_ms = 0, exposed_ms = 0;
+};
+
+// What the ranks of a job say to each other: pointer, count, type. Every call is collective: all
+// ranks make the same calls in the same order, from the thread that made the communicator. A lost
+// peer throws PeerLostError.
+//
+// Most calls block, on host memory. A float sum is the same bytes on every rank and in every run at
+// one world size (over MPI, where it is taken in rank order); integer sums are the same at any
+// world size.
+//
+// The bulk calls carry gradients and parameters: they lie in the memory of the device that the
+// communicator was made for, host memory unless it is an NCCL communicator (dist/nccl/).
+// start_...() returns at once, maybe before any data moved, and may be called from a thread that
+// works for the one that made the communicator (autograd's), never from two at a time. The data
+// belongs to the communicator until wait_for_bulk().
 class Communicator {
  public:
   virtual ~Communicator() = default;
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
+  // Among the ranks that share this rank's memory, in the order of their ranks: picks the device.
+  virtual int local_rank() const { return rank(); }
 
   virtual void all_reduce(void* data, int64_t count, DType type, ReduceOp op) = 0;  // in place
   virtual void broadcast(void* data, int64_t num_bytes, int root) = 0;
@@ -32,8 +49,23 @@ class Communicator {
   virtual void all_gather_bytes(const void* mine, void* all, std::span<const int64_t> counts) = 0;
   virtual void barrier() = 0;
 
-  // Ends the whole job with this exit code, without waiting for the other ranks.
+  // Ends the whole job with this exit code, without waiting for the other ranks. From any thread.
   [[noreturn]] virtual void abort(int exit_code) = 0;
+
+  // Bulk calls. `split` [size + 1]: element split[r] .. split[r+1] of `data` is rank r's part.
+  virtual void start_all_reduce_sum(float* data, int64_t count);  // in place
+  // Sums rank r's part over all ranks and leaves it on rank r, the same bytes that
+  // start_all_reduce_sum() would leave there; what then lies in the other parts is not specified.
+  virtual void start_reduce_scatter_sum(float* data, std::span<const int64_t> split);
+  // Every rank gives its own part and receives the others'.
+  virtual void start_all_gather(float* data, std::span<const int64_t> split);
+  // All bulk calls so far are done for what follows: on return in host memory, in the order of the
+  // compute stream on a device.
+  virtual void wait_for_bulk() {}
+  virtual BulkTimes take_bulk_times() { return {}; }
+
+  // The step of the run that the next calls belong to: a message about a lost peer names it.
+  virtual void set_step(int64_t /*step*/) {}
 
   bool is_root() const { return rank() == 0; }
 

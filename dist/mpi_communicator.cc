@@ -3,16 +3,15 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
-#include <cstdlib>
-#include <exception>
 #include <limits>
+#include <numeric>
 #include <thread>
 #include <vector>
 
-#include <fmt/format.h>
 #include <mpi.h>
 
 #include "dist/launcher.h"
+#include "dist/mpi_engine.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti {
@@ -64,43 +63,104 @@ class MpiCommunicator : public Communicator {
  public:
   explicit MpiCommunicator(const MpiOptions& options)
       : max_chunk_bytes_(options.max_chunk_bytes),
-        thread_(std::this_thread::get_id()),
-        exceptions_at_start_(std::uncaught_exceptions()) {
+        caller_(std::this_thread::get_id()),
+        engine_(MpiEngine::get()),
+        rank_(engine_->rank()),
+        size_(engine_->size()) {
     TUTTI_CHECK(max_chunk_bytes_ >= 8 && max_chunk_bytes_ <= std::numeric_limits<int>::max());
-    int initialized = 0, finalized = 0;
-    MPI_Initialized(&initialized);
-    MPI_Finalized(&finalized);
-    TUTTI_CHECK(finalized == 0, "MPI cannot start twice in one process");
-    if (initialized == 0) {
-      int provided = 0;
-      check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided),
-                "MPI_Init_thread");
-      owns_mpi_ = true;
-      TUTTI_CHECK(provided >= MPI_THREAD_FUNNELED, "this MPI cannot be used with threads");
-    }
-    check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN),
-              "MPI_Comm_set_errhandler");
-    check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
-    check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
-  }
-
-  ~MpiCommunicator() override {
-    // MPI_Finalize waits for all ranks. On the way out of an exception the others may not come:
-    // main ends the job.
-    const bool failing = std::uncaught_exceptions() > exceptions_at_start_;
-    if (owns_mpi_ && !failing) MPI_Finalize();
   }
 
   int rank() const override { return rank_; }
   int size() const override { return size_; }
+  int local_rank() const override { return engine_->local_rank(); }
 
   void all_reduce(void* data, int64_t count, DType type, ReduceOp op) override {
     check_call(count >= 0);
+    engine_->run([=, this] { reduce_in_chunks(data, count, type, op); });
+  }
+
+  void broadcast(void* data, int64_t num_bytes, int root) override {
+    check_call(num_bytes >= 0 && root >= 0 && root < size_);
+    engine_->run([=, this] { broadcast_in_chunks(data, num_bytes, root); });
+  }
+
+  void all_gather_bytes(const void* mine, void* all, std::span<const int64_t> counts) override {
+    check_call(std::ssize(counts) == size_);
+    for (const int64_t count : counts) TUTTI_CHECK(count >= 0);
+    engine_->run([=, this] { gather(mine, static_cast<std::byte*>(all), counts); });
+  }
+
+  void barrier() override {
+    check_call(true);
+    engine_->run([this] {
+      start("MPI_Ibarrier", [](MPI_Request* r) { return MPI_Ibarrier(MPI_COMM_WORLD, r); });
+    });
+  }
+
+  [[noreturn]] void abort(int exit_code) override { engine_->abort(exit_code); }
+
+  void start_all_reduce_sum(float* data, int64_t count) override {
+    TUTTI_CHECK(count >= 0);
+    if (size_ == 1) return;
+    engine_->start([=, this] { reduce_in_chunks(data, count, DType::kFloat32, ReduceOp::kSum); });
+  }
+
+  void start_reduce_scatter_sum(float* data, std::span<const int64_t> split) override {
+    TUTTI_CHECK(std::ssize(split) == size_ + 1);
+    if (size_ == 1) return;
+    engine_->start([this, data, parts = std::vector<int64_t>(split.begin(), split.end())] {
+      const int64_t most = max_chunk_bytes_ / size_of(DType::kFloat32);
+      // A chunk takes an equal share of every part, so that all ranks add in all chunks.
+      const int64_t num_chunks = (parts.back() - parts.front() + most - 1) / most;
+      std::vector<Range> chunk(parts.size() - 1);
+      for (int64_t c = 0; c < num_chunks; ++c) {
+        for (size_t r = 0; r < chunk.size(); ++r) {
+          const int64_t n = parts[r + 1] - parts[r];
+          chunk[r] = {parts[r] + n * c / num_chunks, parts[r] + n * (c + 1) / num_chunks};
+        }
+        sum_parts(data, chunk, MPI_FLOAT);
+      }
+    });
+  }
+
+  void start_all_gather(float* data, std::span<const int64_t> split) override {
+    TUTTI_CHECK(std::ssize(split) == size_ + 1);
+    if (size_ == 1) return;
+    std::vector<int64_t> counts;
+    for (size_t r = 0; r + 1 < split.size(); ++r) {
+      counts.push_back((split[r + 1] - split[r]) * size_of(DType::kFloat32));
+    }
+    engine_->start(
+        [=, this, mine = data + split[static_cast<size_t>(rank_)],
+         all = reinterpret_cast<std::byte*>(data + split.front())] { gather(mine, all, counts); });
+  }
+
+  void wait_for_bulk() override {
+    check_call(true);
+    engine_->wait_for_started();
+  }
+
+  BulkTimes take_bulk_times() override {
+    return {.busy_ms = engine_->take_busy_ms(), .exposed_ms = engine_->take_waited_ms()};
+  }
+
+ private:
+  // Below here everything runs on the engine's thread.
+
+  // Starts a collective and waits for it.
+  template <typename Start>
+  void start(const char* call, Start start_call) {
+    MPI_Request request = MPI_REQUEST_NULL;
+    check_mpi(start_call(&request), call);
+    engine_->wait(request, call);
+  }
+
+  void reduce_in_chunks(void* data, int64_t count, DType type, ReduceOp op) {
     const bool is_float = type == DType::kFloat32 || type == DType::kFloat64;
     const int64_t most = max_chunk_bytes_ / size_of(type);
-    for (int64_t start = 0; start < count; start += most) {
-      auto* chunk = static_cast<std::byte*>(data) + start * size_of(type);
-      const int64_t n = std::min(most, count - start);
+    for (int64_t first = 0; first < count; first += most) {
+      auto* chunk = static_cast<std::byte*>(data) + first * size_of(type);
+      const int64_t n = std::min(most, count - first);
       if (is_float && op == ReduceOp::kSum && size_ > 1) {
         if (type == DType::kFloat32) {
           sum_floats(reinterpret_cast<float*>(chunk), n, MPI_FLOAT);
@@ -108,59 +168,45 @@ class MpiCommunicator : public Communicator {
           sum_floats(reinterpret_cast<double*>(chunk), n, MPI_DOUBLE);
         }
       } else {
-        check_mpi(MPI_Allreduce(MPI_IN_PLACE, chunk, static_cast<int>(n), mpi_type(type),
-                                mpi_op(op), MPI_COMM_WORLD),
-                  "MPI_Allreduce");
+        start("MPI_Iallreduce", [&](MPI_Request* r) {
+          return MPI_Iallreduce(MPI_IN_PLACE, chunk, static_cast<int>(n), mpi_type(type),
+                                mpi_op(op), MPI_COMM_WORLD, r);
+        });
       }
     }
   }
 
-  void broadcast(void* data, int64_t num_bytes, int root) override {
-    check_call(num_bytes >= 0 && root >= 0 && root < size_);
-    for (int64_t start = 0; start < num_bytes; start += max_chunk_bytes_) {
-      const int64_t n = std::min(max_chunk_bytes_, num_bytes - start);
-      check_mpi(MPI_Bcast(static_cast<std::byte*>(data) + start, static_cast<int>(n), MPI_BYTE,
-                          root, MPI_COMM_WORLD),
-                "MPI_Bcast");
+  void broadcast_in_chunks(void* data, int64_t num_bytes, int root) {
+    for (int64_t first = 0; first < num_bytes; first += max_chunk_bytes_) {
+      const int64_t n = std::min(max_chunk_bytes_, num_bytes - first);
+      start("MPI_Ibcast", [&](MPI_Request* r) {
+        return MPI_Ibcast(static_cast<std::byte*>(data) + first, static_cast<int>(n), MPI_BYTE,
+                          root, MPI_COMM_WORLD, r);
+      });
     }
   }
 
-  void all_gather_bytes(const void* mine, void* all, std::span<const int64_t> counts) override {
-    check_call(std::ssize(counts) == size_);
-    std::vector<int64_t> start(counts.size() + 1, 0);
-    for (size_t r = 0; r < counts.size(); ++r) {
-      TUTTI_CHECK(counts[r] >= 0);
-      start[r + 1] = start[r] + counts[r];
-    }
-    auto* bytes = static_cast<std::byte*>(all);
+  void gather(const void* mine, std::byte* all, std::span<const int64_t> counts) {
+    std::vector<int64_t> first(counts.size() + 1, 0);
+    std::partial_sum(counts.begin(), counts.end(), first.begin() + 1);
     const auto me = static_cast<size_t>(rank_);
-    if (mine != bytes + start[me] && counts[me] > 0) {
-      std::copy_n(static_cast<const std::byte*>(mine), counts[me], bytes + start[me]);
+    if (mine != all + first[me] && counts[me] > 0) {
+      std::copy_n(static_cast<const std::byte*>(mine), counts[me], all + first[me]);
     }
-    if (start.back() > max_chunk_bytes_) {
+    if (first.back() > max_chunk_bytes_) {
       for (int r = 0; r < size_; ++r) {
-        broadcast(bytes + start[static_cast<size_t>(r)], counts[static_cast<size_t>(r)], r);
+        broadcast_in_chunks(all + first[static_cast<size_t>(r)], counts[static_cast<size_t>(r)], r);
       }
       return;
     }
     const std::vector<int> lengths(counts.begin(), counts.end());
-    const std::vector<int> offsets(start.begin(), start.end() - 1);
-    check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, bytes, lengths.data(),
-                             offsets.data(), MPI_BYTE, MPI_COMM_WORLD),
-              "MPI_Allgatherv");
+    const std::vector<int> offsets(first.begin(), first.end() - 1);
+    start("MPI_Iallgatherv", [&](MPI_Request* r) {
+      return MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, all, lengths.data(),
+                             offsets.data(), MPI_BYTE, MPI_COMM_WORLD, r);
+    });
   }
 
-  void barrier() override {
-    check_call(true);
-    check_mpi(MPI_Barrier(MPI_COMM_WORLD), "MPI_Barrier");
-  }
-
-  [[noreturn]] void abort(int exit_code) override {
-    MPI_Abort(MPI_COMM_WORLD, exit_code);
-    std::_Exit(exit_code);
-  }
-
- private:
   // MPI_Allreduce may add in an order that follows the placement of ranks on nodes. Here every sum
   // is taken in rank order: rank r receives everybody's r-th slice, adds, and sends the result to
   // all (the traffic of a ring all-reduce).
@@ -169,30 +215,48 @@ class MpiCommunicator : public Communicator {
     constexpr int64_t kSmallBytes = 4096;  // below: one message to all costs less than two rounds
     if (n * static_cast<int64_t>(sizeof(T)) <= kSmallBytes) {
       T* parts = scratch<T>(n * size_);
-      check_mpi(MPI_Allgather(data, static_cast<int>(n), type, parts, static_cast<int>(n), type,
-                              MPI_COMM_WORLD),
-                "MPI_Allgather");
+      start("MPI_Iallgather", [&](MPI_Request* r) {
+        return MPI_Iallgather(data, static_cast<int>(n), type, parts, static_cast<int>(n), type,
+                              MPI_COMM_WORLD, r);
+      });
       sum_in_rank_order(parts, size_, n, data);
       return;
     }
-    const std::vector<int64_t> split = owned_splits(n, 1, size_);
-    std::vector<int> lengths, offsets, from_offsets;
-    const auto me = static_cast<size_t>(rank_);
-    const int64_t mine = split[me + 1] - split[me];
-    for (size_t r = 0; r + 1 < split.size(); ++r) {
-      lengths.push_back(static_cast<int>(split[r + 1] - split[r]));
-      offsets.push_back(static_cast<int>(split[r]));
-      from_offsets.push_back(static_cast<int>(static_cast<int64_t>(r) * mine));
+    std::vector<Range> slices;
+    std::vector<int64_t> lengths_in_bytes;
+    for (int r = 0; r < size_; ++r) {
+      slices.push_back(owned_range(n, 1, r, size_));
+      lengths_in_bytes.push_back(slices.back().size() * static_cast<int64_t>(sizeof(T)));
     }
-    const std::vector<int> from_lengths(lengths.size(), static_cast<int>(mine));
-    T* parts = scratch<T>(mine * size_);
-    check_mpi(MPI_Alltoallv(data, lengths.data(), offsets.data(), type, parts, from_lengths.data(),
-                            from_offsets.data(), type, MPI_COMM_WORLD),
-              "MPI_Alltoallv");
-    sum_in_rank_order(parts, size_, mine, data + split[me]);
-    check_mpi(MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, lengths.data(),
-                             offsets.data(), type, MPI_COMM_WORLD),
-              "MPI_Allgatherv");
+    sum_parts(data, slices, type);
+    gather(data + slices[static_cast<size_t>(rank_)].first, reinterpret_cast<std::byte*>(data),
+           lengths_in_bytes);
+  }
+
+  // Leaves the sum of slice `rank` over all ranks in its place. Messages, not MPI_Ialltoallv: its
+  // offsets are 32-bit, and slices may lie far apart.
+  template <typename T>
+  void sum_parts(T* data, const std::vector<Range>& slices, MPI_Datatype type) {
+    constexpr int kTag = 1;
+    const Range mine = slices[static_cast<size_t>(rank_)];
+    T* parts = scratch<T>(mine.size() * size_);
+    std::vector<MPI_Request> requests;
+    for (int r = 0; r < size_; ++r) {
+      if (r == rank_) continue;
+      check_mpi(MPI_Irecv(parts + r * mine.size(), static_cast<int>(mine.size()), type, r, kTag,
+                          MPI_COMM_WORLD, &requests.emplace_back()),
+                "MPI_Irecv");
+    }
+    for (int step = 1; step < size_; ++step) {  // each rank sends to another one first
+      const int r = (rank_ + step) % size_;
+      const Range slice = slices[static_cast<size_t>(r)];
+      check_mpi(MPI_Isend(data + slice.first, static_cast<int>(slice.size()), type, r, kTag,
+                          MPI_COMM_WORLD, &requests.emplace_back()),
+                "MPI_Isend");
+    }
+    std::copy_n(data + mine.first, mine.size(), parts + rank_ * mine.size());
+    for (MPI_Request& request : requests) engine_->wait(request, "exchange of a float sum");
+    sum_in_rank_order(parts, size_, mine.size(), data + mine.first);
   }
 
   template <typename T>
@@ -205,33 +269,18 @@ class MpiCommunicator : public Communicator {
 
   void check_call(bool arguments_fit) const {
     TUTTI_CHECK(arguments_fit);
-    TUTTI_CHECK(std::this_thread::get_id() == thread_, "one thread makes all MPI calls");
+    TUTTI_CHECK(std::this_thread::get_id() == caller_,
+                "one thread makes the calls of a communicator");
   }
 
   int64_t max_chunk_bytes_;
-  std::thread::id thread_;
-  int exceptions_at_start_;
-  bool owns_mpi_ = false;
-  int rank_ = 0, size_ = 1;
+  std::thread::id caller_;
+  std::shared_ptr<MpiEngine> engine_;
+  int rank_, size_;
   std::vector<double> scratch_;
 };
 
 }  // namespace
-
-void check_mpi(int code, const char* call) {
-  if (code == MPI_SUCCESS) return;
-  std::array<char, MPI_MAX_ERROR_STRING> text{};
-  int length = 0, error_class = MPI_ERR_UNKNOWN;
-  MPI_Error_string(code, text.data(), &length);
-  MPI_Error_class(code, &error_class);
-  const std::string message =
-      fmt::format("{}: {}", call, std::string_view(text.data(), static_cast<size_t>(length)));
-  for (int ours : {MPI_ERR_BUFFER, MPI_ERR_COUNT, MPI_ERR_TYPE, MPI_ERR_COMM, MPI_ERR_ROOT,
-                   MPI_ERR_OP, MPI_ERR_ARG, MPI_ERR_TRUNCATE}) {
-    TUTTI_CHECK(error_class != ours, message);
-  }
-  throw PeerLostError(message + " (a rank died or the network failed)");
-}
 
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiOptions& options) {
   auto comm = std::make_unique<MpiCommunicator>(options);

@@ -17,8 +17,4 @@ struct MpiOptions {
 // and must be destroyed before it.
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiOptions& options);
 
-// Nothing for MPI_SUCCESS. A bug of ours for codes that blame the arguments, PeerLostError naming
-// the call otherwise.
-void check_mpi(int code, const char* call);
-
 }  // namespace tutti

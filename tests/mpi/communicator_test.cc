@@ -1,6 +1,7 @@
 #include "dist/communicator.h"
 
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdint>
 #include <cstring>
@@ -15,6 +16,7 @@
 #include <mpi.h>
 
 #include "dist/mpi_communicator.h"
+#include "dist/mpi_engine.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "tests/mpi/world.h"
@@ -162,6 +164,33 @@ TEST_P(Collectives, GatherRowsOfAWindowLeavesTheRestAlone) {
   EXPECT_EQ(table, expected);
 }
 
+TEST_P(Collectives, BulkSumsAreTheBytesOfBlockingOnes) {
+  for (const int64_t n : {0, 1, 5, 3000, 20001}) {
+    const std::vector<int64_t> split = owned_splits(n, 16, size_);
+    std::vector<float> expected = part_of<float>(rank_, n), whole = expected, parts = expected;
+    comm_->all_reduce_sum(std::span<float>(expected));
+    comm_->start_all_reduce_sum(whole.data(), n);
+    comm_->start_reduce_scatter_sum(parts.data(), split);
+    comm_->start_all_gather(parts.data(), split);
+    comm_->wait_for_bulk();
+    EXPECT_EQ(std::memcmp(whole.data(), expected.data(), expected.size() * sizeof(float)), 0) << n;
+    EXPECT_EQ(std::memcmp(parts.data(), expected.data(), expected.size() * sizeof(float)), 0) << n;
+  }
+}
+
+TEST_P(Collectives, BulkSumsTravelWhileTheCallerComputesAndCallsOthers) {
+  std::vector<std::vector<float>> buckets(5), expected(5);
+  for (size_t b = 0; b < buckets.size(); ++b) {
+    const auto n = static_cast<int64_t>(1000 * b + 3);
+    buckets[b] = expected[b] = part_of<float>(rank_, n);
+    comm_->start_all_reduce_sum(buckets[b].data(), n);
+    EXPECT_EQ(comm_->sum(int64_t{1}), size_);
+  }
+  comm_->wait_for_bulk();
+  for (auto& sum : expected) comm_->all_reduce_sum(std::span<float>(sum));
+  EXPECT_EQ(buckets, expected);
+}
+
 TEST_P(Collectives, BarrierLetsAllPass) {
   comm_->barrier();
 }
@@ -176,6 +205,24 @@ TEST(MpiCommunicator, ResultsDoNotDependOnTheChunkSize) {
   for (const auto& sum : sums) {
     EXPECT_EQ(std::memcmp(sum.data(), sums[0].data(), sum.size() * sizeof(float)), 0);
   }
+}
+
+TEST(MpiCommunicator, TellsHowMuchOfTheBulkWasHiddenBehindComputation) {
+  if (world().size() == 1) return;  // nothing travels
+  std::vector<float> values(1 << 20, 1);
+  world().take_bulk_times();
+  world().start_all_reduce_sum(values.data(), std::ssize(values));
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));  // the computation
+  world().wait_for_bulk();
+  const BulkTimes times = world().take_bulk_times();
+  EXPECT_GT(times.busy_ms, 0);
+  EXPECT_GE(times.exposed_ms, 0);
+  EXPECT_LT(times.exposed_ms, 150) << "the sum waited for its caller";
+  EXPECT_EQ(world().take_bulk_times().busy_ms, 0);
+}
+
+TEST(MpiCommunicator, RanksOnOneMachineKnowTheirPlaceInIt) {
+  EXPECT_EQ(world().local_rank(), world().rank());
 }
 
 TEST(MpiCommunicator, WrongArgumentsAreOurBug) {

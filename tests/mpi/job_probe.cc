@@ -8,7 +8,7 @@
 #include <mpi.h>
 
 #include "dist/communicator.h"
-#include "dist/mpi_communicator.h"
+#include "dist/mpi_engine.h"
 #include "dist/runtime/errors.h"
 
 namespace {
