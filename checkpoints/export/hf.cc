@@ -6,6 +6,7 @@
 #include <fmt/core.h>
 
 #include "checkpoints/export/hf_parts.h"
+#include "checkpoints/softmax.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/files.h"
 
@@ -47,8 +48,10 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
   const ids::IdTable& table = source.ids.table;
   require_made_from(checkpoint.path, checkpoint.manifest, "id-table", source.ids.manifest);
   require_made_from(checkpoint.path, checkpoint.manifest, "dataset", source.dataset);
-  const T5Shape shape = t5_shape_of(checkpoint);
-  const std::string softmax = softmax_of(checkpoint);
+  const T5Config shape =
+      t5_config_from_json(checkpoint.state.value("model", nlohmann::json::object()),
+                          (checkpoint.path / kStateFile).string());
+  const Softmax softmax = softmax_of(checkpoint.state, checkpoint.path);
   require_equal((checkpoint.path / kStateFile).string(), "id_tokens", shape.id_tokens,
                 table.num_tokens(), "the ID table");
   require_equal("dataset", "tracks", source.catalog.num_tracks(), table.num_tracks(),
@@ -74,7 +77,7 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
   write_json("added_tokens.json", tokenizer.added_tokens);
   write_trie(writer.file("trie.safetensors"), trie, table, shape.text_rows);
   write_id_map(writer.file("id_map.jsonl"), table, source.catalog, shape.text_rows);
-  write_file(writer.file("README.md"), hf_readme(source, softmax));
+  write_file(writer.file("README.md"), hf_readme(shape, source));
 
   Manifest manifest;
   manifest.counts = {{"tracks", table.num_tracks()},
@@ -82,7 +85,7 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
                      {"id_tokens", shape.id_tokens},
                      {"trie_nodes", trie.num_nodes()},
                      {"trie_edges", trie.num_edges()}};
-  manifest.config = {{"format", "hf"}, {"softmax", softmax}};
+  manifest.config = {{"format", "hf"}, {"softmax", name_of(softmax)}};
   manifest.made_from = {{"checkpoint", checkpoint.manifest.hash},
                         {"id-table", source.ids.manifest.hash},
                         {"dataset", source.dataset.hash}};

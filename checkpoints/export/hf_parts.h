@@ -8,31 +8,20 @@
 
 #include "checkpoints/export/hf.h"
 #include "checkpoints/export/sentencepiece_model.h"
+#include "checkpoints/t5_config.h"
 #include "ids/trie.h"
 
 // The steps of export_hf, one a file. Each writes into files of the artefact being made.
 namespace tutti::checkpoints {
 
-// The "model" object of state.json; names as in HF's T5Config where that has the field.
-struct T5Shape {
-  int64_t text_rows, id_tokens, d_model, d_kv, num_heads, d_ff, num_layers, num_decoder_layers,
-      relative_attention_num_buckets, relative_attention_max_distance;
-  double layer_norm_epsilon;
-
-  int64_t vocab_size() const { return text_rows + id_tokens; }
-};
-T5Shape t5_shape_of(const Checkpoint& checkpoint);  // DataError naming a missing or wrong field
-
-// How training normalised the logits of a step: "level" or "trie".
-std::string softmax_of(const Checkpoint& checkpoint);
-
 // model.safetensors: embeddings [vocab_size, d_model] put together from text and ID rows, an
-// explicit head with zeros at the text rows, all else as it is. DataError on a tensor too many, too
-// few, or of another shape.
+// explicit head (zeros at text rows that the model does not predict; a tied one is written out, its
+// scale multiplied in), all else as it is. DataError on a tensor too many, too few, or of another
+// shape.
 void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
-                    const T5Shape& t5);
+                    const T5Config& t5);
 
-nlohmann::json hf_config(const T5Shape& t5, const ExportSource& source);
+nlohmann::json hf_config(const T5Config& t5, const ExportSource& source);
 nlohmann::json hf_generation_config(const ids::IdTable& table);
 
 // The tokenizer with its ID tokens, in the forms that readers look for.
@@ -54,6 +43,6 @@ void write_trie(const std::filesystem::path& path, const ids::Trie& trie, const 
 void write_id_map(const std::filesystem::path& path, const ids::IdTable& table,
                   const data::Catalog& catalog, int64_t text_rows);
 
-std::string hf_readme(const ExportSource& source, const std::string& softmax);
+std::string hf_readme(const T5Config& t5, const ExportSource& source);
 
 }  // namespace tutti::checkpoints

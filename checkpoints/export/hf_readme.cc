@@ -1,6 +1,10 @@
+#include <string_view>
+
 #include <fmt/core.h>
 
 #include "checkpoints/export/hf_parts.h"
+#include "checkpoints/softmax.h"
+#include "dist/runtime/errors.h"
 
 namespace tutti::checkpoints {
 
@@ -40,9 +44,13 @@ for ids in found:
     print(tracks[-1 - walk(ids[1:].tolist())])
 ```
 
-Feed and read IDs as integers: the text forms `<L0_17>` are for people. The head has no rows for
-text (they are zero): without the trie the model's output means nothing.
+Feed and read IDs as integers: the text forms `<L0_17>` are for people.
 )md";
+
+constexpr const char* kNoTextHead =
+    R"(The head has no rows for text (they are zero): without the trie the model's output means
+nothing.
+)";
 
 constexpr const char* kLevelText =
     R"(The model was trained with `softmax: level`: the logits of a position are normalised over the
@@ -58,13 +66,30 @@ constexpr const char* kTrieText =
 children that exist in the trie.)";
 constexpr const char* kTrieCode = "            over = children\n";
 
-constexpr const char* kExact = R"md(
+constexpr const char* kIdsText =
+    R"(The model was trained with `softmax: ids`: the logits of a position are normalised over the
+rows of all ID tokens.)";
+constexpr const char* kIdsCode =
+    R"(            first, size = (trie[name].tolist() for name in ("level_first", "level_size"))
+            over = slice(first[0], first[-1] + size[-1])
+)";
+
+constexpr const char* kFullText =
+    R"(The model was trained with `softmax: full`: the logits of a position are normalised over the
+whole vocabulary, as engines do: a mask alone gives the scores and the ranking of training. The
+same by hand:
+)";
+constexpr const char* kFullCode = "            over = slice(None)\n";
+
+constexpr const char* kMaskAlone = R"md(
 
 `prefix_allowed_tokens_fn` alone masks what is not in the trie but normalises over the whole
 vocabulary: every result is a track, but scores are lower and beams rank a little differently. An
 engine that only offers a mask behaves the same. For the scores that tutti itself uses, and with
 them its ranking, normalise as in training:
+)md";
 
+constexpr const char* kExact = R"md(
 ```python
 import torch
 from transformers import LogitsProcessor, LogitsProcessorList
@@ -95,13 +120,30 @@ exact = model.generate(**inputs, logits_processor=LogitsProcessorList([TrainedSo
   `use_cache=False`.
 )md";
 
+struct TextAndCode {
+  std::string_view text, code;
+};
+TextAndCode text_and_code(Softmax softmax) {
+  switch (softmax) {
+    case Softmax::kLevel:
+      return {kLevelText, kLevelCode};
+    case Softmax::kTrie:
+      return {kTrieText, kTrieCode};
+    case Softmax::kIds:
+      return {kIdsText, kIdsCode};
+    case Softmax::kFull:
+      return {kFullText, kFullCode};
+  }
+  fail_check("a known softmax", "");
+}
+
 }  // namespace
 
-std::string hf_readme(const ExportSource& source, const std::string& softmax) {
+std::string hf_readme(const T5Config& t5, const ExportSource& source) {
   const ids::IdTable& table = source.ids.table;
   std::string text = fmt::format(
       "# A generative retrieval model\n\n"
-      "Exported by tutti: words in, track IDs out. A T5 encoder-decoder (gated GELU, untied head,\n"
+      "Exported by tutti: words in, track IDs out. A T5 encoder-decoder ({}, untied head,\n"
       "fp32) that emits IDs of {} tokens for {} tracks.\n\n"
       "| made from | hash |\n| --- | --- |\n| checkpoint | {} |\n| ID table | {} |\n"
       "| dataset | {} |\n\n"
@@ -115,14 +157,18 @@ std::string hf_readme(const ExportSource& source, const std::string& softmax) {
       "`id_map.jsonl` |\n"
       "| `id_map.jsonl` | a line a track: key, artist, name, vocabulary ids, token names |\n"
       "| `manifest.json` | sizes and SHA-256 of all files, and the hashes above |\n",
-      table.id_length(), table.num_tracks(), source.checkpoint.manifest.hash,
-      source.ids.manifest.hash, source.dataset.hash);
+      t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU", table.id_length(),
+      table.num_tracks(), source.checkpoint.manifest.hash, source.ids.manifest.hash,
+      source.dataset.hash);
   text += kUse;
-  const bool by_level = softmax == "level";
+  if (!t5.tie_word_embeddings && !t5.text_head) text += kNoTextHead;
   text += "\n## Scores as in training\n\n";
-  text += by_level ? kLevelText : kTrieText;
+  const auto [meaning, code] =
+      text_and_code(softmax_of(source.checkpoint.state, source.checkpoint.path));
+  text += meaning;
+  if (code != kFullCode) text += kMaskAlone;
   text += kExact;
-  text += by_level ? kLevelCode : kTrieCode;
+  text += code;
   text += kExactEnd;
   return text;
 }

@@ -46,7 +46,11 @@ class ExportHf : public testing::Test {
                 {"num_decoder_layers", 1},
                 {"relative_attention_num_buckets", 32},
                 {"relative_attention_max_distance", 128},
-                {"layer_norm_epsilon", 1e-6}}}};
+                {"layer_norm_epsilon", 1e-6},
+                {"feed_forward_proj", "gated-gelu"},
+                {"tie_word_embeddings", false},
+                {"scale_decoder_outputs", false},
+                {"text_head", false}}}};
     add("shared.weight", {text_rows_, kDModel});
     add("id_embedding.weight", {kIdTokens, kDModel});
     add("lm_head.id.weight", {kIdTokens, kDModel});

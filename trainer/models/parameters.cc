@@ -19,8 +19,9 @@ int64_t num_elements(const Parameter& p) {
 
 }  // namespace
 
-void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape, bool decay) {
-  parameters_.push_back({name, std::move(shape), {}, decay});
+void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape, bool decay,
+                             bool trainable) {
+  parameters_.push_back({name, std::move(shape), {}, decay, trainable});
 }
 
 void ParameterStore::allocate() {
@@ -29,7 +30,7 @@ void ParameterStore::allocate() {
   int64_t total = 0;
   for (const bool decay : {true, false}) {
     for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (parameters_[i].decay != decay) continue;
+      if (!parameters_[i].trainable || parameters_[i].decay != decay) continue;
       const int64_t count = num_elements(parameters_[i]);
       offsets[i] = total;
       num_parameters_ += count;
@@ -41,6 +42,10 @@ void ParameterStore::allocate() {
   flat_grads_ = at::zeros({total}, at::kFloat);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& p = parameters_[i];
+    if (!p.trainable) {
+      p.value = at::zeros(p.shape, at::kFloat);
+      continue;
+    }
     p.value = flat_values_.narrow(0, offsets[i], num_elements(p)).view(p.shape).detach();
     p.value.set_requires_grad(true);
     p.value.mutable_grad() = flat_grads_.narrow(0, offsets[i], num_elements(p)).view(p.shape);

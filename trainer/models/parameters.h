@@ -12,17 +12,20 @@ namespace tutti::trainer {
 struct Parameter {
   std::string name;
   std::vector<int64_t> shape;
-  at::Tensor value;   // a leaf; value and gradient are views into the store's flat buffers
-  bool decay = true;  // weight decay applies (not to norms and position biases)
+  at::Tensor value;       // a leaf; value and gradient are views into the store's flat buffers
+  bool decay = true;      // weight decay applies (not to norms and position biases)
+  bool trainable = true;  // else frozen: no gradient, and not in the flat buffers
 };
 
 // The parameters of a model in two flat buffers, values and gradients, those with weight decay
 // first: so that optimizer, gradient norm and all-reduce are a few calls, whatever the number of
 // parameters. Parameters start at multiples of 16 elements; the padding is zero and stays zero.
+// Frozen ones lie apart, so that no optimizer, norm or all-reduce sees them.
 class ParameterStore {
  public:
   // First all declarations, then allocate() once: it makes every value, zero.
-  void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true);
+  void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true,
+               bool trainable = true);
   void allocate();
 
   std::vector<Parameter>& all() { return parameters_; }
@@ -33,7 +36,7 @@ class ParameterStore {
   at::Tensor flat_values() const { return flat_values_; }  // [num_flat]
   at::Tensor flat_grads() const { return flat_grads_; }    // [num_flat]
   int64_t num_decay_elements() const { return num_decay_elements_; }
-  int64_t num_parameters() const { return num_parameters_; }  // without padding
+  int64_t num_parameters() const { return num_parameters_; }  // trainable, without padding
 
  private:
   std::vector<Parameter> parameters_;

@@ -6,32 +6,27 @@
 #include <vector>
 
 #include <ATen/core/Tensor.h>
-#include <nlohmann/json_fwd.hpp>
 
+#include "checkpoints/t5_config.h"
 #include "trainer/models/parameters.h"
 
 namespace tutti::trainer {
 
-// The shape of a T5 encoder-decoder (Raffel et al. 2020; v1.1 / Flan form by default). Field names
-// follow the HF config.
-struct T5Config {
-  int64_t text_rows = 0;  // rows of `shared.weight`: the text vocabulary
-  int64_t id_tokens = 0;  // rows of `id_embedding.weight` and `lm_head.id.weight`
-  int64_t d_model = 128;
-  int64_t d_kv = 32;  // per head; num_heads * d_kv need not be d_model
-  int64_t num_heads = 4;
-  int64_t d_ff = 384;
-  int64_t num_layers = 2;  // encoder
-  int64_t num_decoder_layers = 2;
-  int64_t relative_attention_num_buckets = 32;
-  int64_t relative_attention_max_distance = 128;
-  double layer_norm_epsilon = 1e-6;
+using checkpoints::FeedForwardForm;
+using checkpoints::t5_config_from_json;
+using checkpoints::T5Config;
+using checkpoints::to_json;
 
-  int64_t inner_dim() const { return num_heads * d_kv; }
+struct T5Weights;
+
+// Which parameters training may change; the others cost no gradient, no optimizer state and no
+// all-reduce.
+enum class TrainedPart {
+  kAll,
+  kIdRows,   // the rows of ID tokens: what the decoder reads and what it predicts with
+  kDecoder,  // these and the decoder's layers
 };
-nlohmann::json to_json(const T5Config& config);  // {"arch": "t5", ...}
-T5Config t5_config_from_json(
-    const nlohmann::json& json);  // DataError naming the missing or wrong field
+TrainedPart trained_part_from_name(const std::string& name);  // UsageError: all, id-rows, decoder
 
 // Everything that a decoder has seen so far, for the partial IDs (beams) of a batch of titles.
 // Nothing is copied when beams fork: each names the cached rows on its path.
@@ -51,11 +46,13 @@ struct TreeInputs {
 };
 
 // T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [id_tokens, d_model]
-// is what the decoder reads, "lm_head.id.weight" [id_tokens, d_model] what it predicts with. Text
-// rows of the head cannot be reached by an ID, so they are no parameter.
+// is what the decoder reads, "lm_head.id.weight" [id_tokens, d_model] what it predicts with (a tied
+// head predicts with what it reads). Text rows of an untied head are parameters only when the
+// config asks for them: an ID cannot reach them.
 class T5Model {
  public:
-  explicit T5Model(const T5Config& config);  // parameters allocated, not initialised
+  // Parameters allocated, not initialised.
+  explicit T5Model(const T5Config& config, TrainedPart trained = TrainedPart::kAll);
   ~T5Model();
   T5Model(T5Model&&) noexcept;
 
@@ -69,30 +66,29 @@ class T5Model {
   at::Tensor flat_values() const;  // [num_flat]
   at::Tensor flat_grads() const;   // [num_flat]
   int64_t num_decay_elements() const;
-  int64_t num_parameters() const;  // without padding
+  int64_t num_parameters() const;  // trainable, without padding
 
-  // HF's initialisation (factor 1.0), except that the ID head starts at d_model^-0.5 so that the
+  // HF's initialisation (factor 1.0), except that an untied head starts at d_model^-0.5 so that the
   // first losses are near ln(codes). Every tensor draws from its own stream of (seed, position in
   // parameters()).
   void initialize(uint64_t seed);
 
-  // Encoder output [B, S, d_model] for padded titles: tokens [B, S] int64 text rows, lengths [B]
-  // int64 (host).
+  // Encoder output [R, d_model] of all title tokens, one title behind the other, without padding:
+  // tokens [B, S] int64 text rows, padded, lengths [B] int64 (host).
   at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths) const;
 
-  // Training. The hidden state [M, d_model] of every node behind the final norm: a node attends to
-  // its path from the start node and to its title. Linear layers run over the M nodes without
-  // padding.
+  // Training. The hidden state [M, d_model] of every node behind the final norm, as the head reads
+  // it: a node attends to its path from the start node and to its title. Linear layers run over the
+  // M nodes without padding.
   at::Tensor decode_tree(const at::Tensor& encoded, const at::Tensor& lengths,
                          const TreeInputs& tree) const;
 
   // Inference. start(): projects cross-attention keys and values of every title once. step(): one
   // decoder position for `rows` beams.
-  //   inputs    [rows] int64: the ID token fed (ignored in the first step, which feeds the decoder
-  //   start) parent    [rows] int64: row of the state's previous step that this row continues
-  //   (ignored in the first step) title     [rows] int64: the title (batch row of `start`) each row
-  //   belongs to
-  // Returns [rows, d_model], the hidden state behind the final norm. The caller switches grad mode
+  //   inputs  [rows] int64: the ID token fed (ignored in the first step: the decoder start)
+  //   parent  [rows] int64: row of the step before that this row continues (ignored in the first)
+  //   title   [rows] int64: the title (batch row of `start`) each row belongs to
+  // Returns [rows, d_model], the hidden state as the head reads it. The caller switches grad mode
   // off when it does not want gradients.
   DecoderState start(const at::Tensor& encoded, const at::Tensor& lengths) const;
   at::Tensor step(DecoderState& state, const at::Tensor& inputs, const at::Tensor& parent,
@@ -102,9 +98,13 @@ class T5Model {
   // num_tokens).
   at::Tensor logits(const at::Tensor& hidden, int64_t first_token, int64_t num_tokens) const;
 
+  // The rows that predict: of ID tokens [id_tokens, d_model], of text [text_rows, d_model]. The
+  // latter only when the head is tied or the config has a text head.
+  at::Tensor id_head() const;
+  at::Tensor text_head() const;
+
  private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<T5Weights> weights_;
 };
 
 }  // namespace tutti::trainer

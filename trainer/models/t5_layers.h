@@ -1,0 +1,40 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include <ATen/core/Tensor.h>
+
+#include "trainer/models/fused_ops.h"
+#include "trainer/models/t5_weights.h"
+
+// The layers of T5 as HF names them, over rows: a row is a title token, a node of a prefix tree or
+// a beam. What it attends to is in the lists.
+namespace tutti::trainer {
+
+constexpr int64_t kDecoderStartRow = 0;  // T5 starts the decoder with the pad token
+
+// x + SelfAttention(norm(x)): x [Q, d_model].
+at::Tensor self_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
+                          const at::Tensor& bias, const AttentionLists& lists);
+// As self_attention, but keys and values are given: of title tokens, or of all decoder positions so
+// far. `normed`: norm(x). k, v [R, H * d_kv].
+at::Tensor attend(const T5Config& config, const Attention& layer, const at::Tensor& x,
+                  const at::Tensor& normed, const at::Tensor& k, const at::Tensor& v,
+                  const at::Tensor& bias, const AttentionLists& lists);
+// x + EncDecAttention(norm(x), title): k, v [R, H * d_kv] of the title tokens.
+at::Tensor cross_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
+                           const at::Tensor& k, const at::Tensor& v, const AttentionLists& lists);
+// x + DenseReluDense(norm(x))
+at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const at::Tensor& x);
+
+// [P, P, H]: the bias between positions 0 .. P-1 of query and key, from the table [buckets, H] of
+// the stack's first block.
+at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_t num_positions,
+                         bool bidirectional);
+
+// Every query attends to all tokens of its title. `title`: of each query; the tokens of title b are
+// the rows after those of the titles before.
+AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& lengths);
+
+}  // namespace tutti::trainer

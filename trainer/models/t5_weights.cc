@@ -1,0 +1,138 @@
+#include "trainer/models/t5_weights.h"
+
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+namespace {
+
+bool is_trained(const std::string& name, TrainedPart part) {
+  const bool is_id_row = name == "id_embedding.weight" || name == "lm_head.id.weight";
+  switch (part) {
+    case TrainedPart::kAll:
+      return true;
+    case TrainedPart::kIdRows:
+      return is_id_row;
+    case TrainedPart::kDecoder:
+      return is_id_row || name.starts_with("decoder.") || name == "lm_head.text.weight";
+  }
+  fail_check("a known part", "");
+}
+
+// Declares the tensors of HF's T5ForConditionalGeneration, in the order of its modules.
+class Declaration {
+ public:
+  Declaration(const T5Config& config, TrainedPart trained, ParameterStore& store)
+      : config_(config), trained_(trained), store_(store) {}
+
+  void all() {
+    matrix("shared.weight", config_.text_rows, config_.d_model);
+    matrix("id_embedding.weight", config_.id_tokens, config_.d_model);
+    stack("encoder", config_.num_layers, /*is_decoder=*/false);
+    stack("decoder", config_.num_decoder_layers, /*is_decoder=*/true);
+    if (config_.tie_word_embeddings) return;
+    if (config_.text_head) matrix("lm_head.text.weight", config_.text_rows, config_.d_model);
+    matrix("lm_head.id.weight", config_.id_tokens, config_.d_model);
+  }
+
+ private:
+  void declare(const std::string& name, std::vector<int64_t> shape, bool decay) {
+    store_.declare(name, std::move(shape), decay, is_trained(name, trained_));
+  }
+  void matrix(const std::string& name, int64_t rows, int64_t columns) {
+    declare(name, {rows, columns}, /*decay=*/true);
+  }
+  void norm(const std::string& name) { declare(name, {config_.d_model}, /*decay=*/false); }
+
+  void attention(const std::string& layer, const std::string& kind) {
+    for (const char* projection : {"q", "k", "v"}) {
+      matrix(layer + "." + kind + "." + projection + ".weight", config_.inner_dim(),
+             config_.d_model);
+    }
+    matrix(layer + "." + kind + ".o.weight", config_.d_model, config_.inner_dim());
+    norm(layer + ".layer_norm.weight");
+  }
+  void feed_forward(const std::string& layer) {
+    const std::string prefix = layer + ".DenseReluDense.";
+    if (config_.feed_forward == FeedForwardForm::kRelu) {
+      matrix(prefix + "wi.weight", config_.d_ff, config_.d_model);
+    } else {
+      matrix(prefix + "wi_0.weight", config_.d_ff, config_.d_model);
+      matrix(prefix + "wi_1.weight", config_.d_ff, config_.d_model);
+    }
+    matrix(prefix + "wo.weight", config_.d_model, config_.d_ff);
+    norm(layer + ".layer_norm.weight");
+  }
+  void stack(const std::string& name, int64_t num_layers, bool is_decoder) {
+    for (int64_t i = 0; i < num_layers; ++i) {
+      const std::string block = name + ".block." + std::to_string(i) + ".layer.";
+      attention(block + "0", "SelfAttention");
+      if (i == 0) {
+        declare(block + "0.SelfAttention.relative_attention_bias.weight",
+                {config_.relative_attention_num_buckets, config_.num_heads}, /*decay=*/false);
+      }
+      if (is_decoder) attention(block + "1", "EncDecAttention");
+      feed_forward(block + (is_decoder ? "2" : "1"));
+    }
+    norm(name + ".final_layer_norm.weight");
+  }
+
+  const T5Config& config_;
+  TrainedPart trained_;
+  ParameterStore& store_;
+};
+
+Attention attention_of(const ParameterStore& store, const std::string& layer,
+                       const std::string& kind) {
+  const std::string prefix = layer + "." + kind + ".";
+  return {.q = store.value(prefix + "q.weight"),
+          .k = store.value(prefix + "k.weight"),
+          .v = store.value(prefix + "v.weight"),
+          .o = store.value(prefix + "o.weight"),
+          .norm = store.value(layer + ".layer_norm.weight")};
+}
+
+FeedForward feed_forward_of(const ParameterStore& store, const std::string& layer,
+                            FeedForwardForm form) {
+  const std::string prefix = layer + ".DenseReluDense.";
+  const bool is_gated = form == FeedForwardForm::kGatedGelu;
+  return {.wi_0 = store.value(prefix + (is_gated ? "wi_0.weight" : "wi.weight")),
+          .wi_1 = is_gated ? store.value(prefix + "wi_1.weight") : at::Tensor(),
+          .wo = store.value(prefix + "wo.weight"),
+          .norm = store.value(layer + ".layer_norm.weight")};
+}
+
+}  // namespace
+
+T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape) {
+  Declaration(config, trained, parameters).all();
+  parameters.allocate();
+
+  const auto value = [this](const std::string& name) { return parameters.value(name); };
+  shared = value("shared.weight");
+  id_embedding = value("id_embedding.weight");
+  if (config.tie_word_embeddings) {
+    id_head = id_embedding;
+    text_head = shared;
+  } else {
+    id_head = value("lm_head.id.weight");
+    if (config.text_head) text_head = value("lm_head.text.weight");
+  }
+  const std::string bias = ".block.0.layer.0.SelfAttention.relative_attention_bias.weight";
+  encoder_bias = value("encoder" + bias);
+  decoder_bias = value("decoder" + bias);
+  encoder_norm = value("encoder.final_layer_norm.weight");
+  decoder_norm = value("decoder.final_layer_norm.weight");
+  for (int64_t i = 0; i < config.num_layers; ++i) {
+    const std::string block = "encoder.block." + std::to_string(i) + ".layer.";
+    encoder.push_back({attention_of(parameters, block + "0", "SelfAttention"),
+                       feed_forward_of(parameters, block + "1", config.feed_forward)});
+  }
+  for (int64_t i = 0; i < config.num_decoder_layers; ++i) {
+    const std::string block = "decoder.block." + std::to_string(i) + ".layer.";
+    decoder.push_back({attention_of(parameters, block + "0", "SelfAttention"),
+                       attention_of(parameters, block + "1", "EncDecAttention"),
+                       feed_forward_of(parameters, block + "2", config.feed_forward)});
+  }
+}
+
+}  // namespace tutti::trainer
