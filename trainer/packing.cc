@@ -1,147 +1,206 @@
 #include "trainer/packing.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "dist/runtime/errors.h"
 
 namespace tutti::trainer {
-namespace {
-
-// A prefix of some ID of one title, before the nodes of all titles are put in order of depth.
-struct Prefix {
-  int32_t token;   // the last token of the prefix, -1 for the empty one
-  int32_t parent;  // index of the prefix one shorter, in the same list
-  int32_t trie_node;
-  std::vector<std::pair<int32_t, float>> children;  // token -> weight, tokens ascending
-};
-
-using Depths =
-    std::vector<std::vector<Prefix>>;  // [depth][prefix], prefixes in lexicographic order
-
-// The tree of the IDs of one title. Sorted IDs make every prefix a run, so that the tree grows at
-// its right edge only.
-Depths build_tree(const TitleGroup& group, const ids::IdTable& table, const ids::Trie& trie,
-                  float track_weight) {
-  std::vector<std::span<const int32_t>> sorted;
-  sorted.reserve(group.tracks.size());
-  for (int32_t track : group.tracks) sorted.push_back(table.id_of(track));
-  std::sort(sorted.begin(), sorted.end(), [](auto a, auto b) {
-    return std::lexicographical_compare(a.begin(), a.end(), b.begin(), b.end());
-  });
-
-  Depths depths(1);
-  depths[0].push_back({.token = -1, .parent = -1, .trie_node = 0, .children = {}});
-  std::span<const int32_t> previous;
-  for (std::span<const int32_t> id : sorted) {
-    const auto shared =
-        std::mismatch(id.begin(), id.end(), previous.begin(), previous.end()).first - id.begin();
-    for (int64_t depth = 0; depth < std::ssize(id); ++depth) {
-      Prefix& prefix = depths[depth].back();
-      const int32_t token = id[depth];
-      if (depth >= shared || prefix.children.empty()) prefix.children.emplace_back(token, 0.0F);
-      prefix.children.back().second += track_weight;
-      if (depth + 1 == std::ssize(id) || depth < shared) continue;
-      const int32_t target = trie.find(prefix.trie_node, token);
-      TUTTI_CHECK(target >= 0, "ID table and trie disagree");
-      if (std::ssize(depths) == depth + 1) depths.emplace_back();
-      depths[depth + 1].push_back({.token = token,
-                                   .parent = static_cast<int32_t>(depths[depth].size()) - 1,
-                                   .trie_node = target,
-                                   .children = {}});
-    }
-    previous = id;
-  }
-  return depths;
-}
-
-}  // namespace
 
 double group_weight(int64_t num_tracks, Weighting weighting) {
   return weighting == Weighting::kPair ? static_cast<double>(num_tracks) : 1.0;
 }
 
-PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
-                 const ids::Trie& trie, Weighting weighting) {
-  PackedBatch batch;
-  batch.num_titles = std::ssize(groups);
+Packer::Packer(const ids::IdTable& table, const ids::Trie& trie, const PackingOptions& options)
+    : table_(table),
+      trie_(trie),
+      options_(options),
+      rank_(table.num_tracks()),
+      num_open_(table.num_tracks()),
+      paths_(std::ssize(table.tokens) - table.num_tracks()) {
+  walk_trie();
+}
+
+// Depth first, children by token: leaves appear in the lexicographic order of their IDs.
+void Packer::walk_trie() {
+  struct Visit {
+    int32_t node;
+    int64_t next_child;
+  };
+  std::vector<Visit> path = {{0, 0}};  // from the root to the node at hand
+  const auto is_certain = [&](int64_t depth) {
+    return trie_.tokens_of(path[depth].node).size() == 1 &&
+           checkpoints::is_over_children(options_.softmax, depth + 1 == table_.id_length());
+  };
+  int32_t rank = 0;
+  while (!path.empty()) {
+    Visit& visit = path.back();
+    const auto targets = trie_.targets_of(visit.node);
+    if (visit.next_child == std::ssize(targets)) {
+      path.pop_back();
+      continue;
+    }
+    const int32_t target = targets[visit.next_child++];
+    if (!ids::Trie::is_leaf(target)) {
+      path.push_back({target, 0});
+      continue;
+    }
+    const int32_t track = ids::Trie::track_of(target);
+    rank_[track] = rank++;
+    auto num_open = static_cast<int32_t>(path.size());
+    while (num_open > 1 && is_certain(num_open - 1)) --num_open;
+    num_open_[track] = num_open;
+    const int64_t begin = table_.offsets[track] - track;
+    for (size_t depth = 1; depth < path.size(); ++depth)
+      paths_[begin + static_cast<int64_t>(depth) - 1] = path[depth].node;
+  }
+}
+
+int32_t Packer::trie_node(int32_t track, int64_t depth) const {
+  return depth == 0 ? 0 : paths_[table_.offsets[track] - track + depth - 1];
+}
+
+int32_t Packer::shared_tokens(int32_t a, int32_t b) const {
+  const int32_t* a_begin = table_.tokens.data() + table_.offsets[a];
+  const int32_t* b_begin = table_.tokens.data() + table_.offsets[b];
+  const int64_t length = std::min(table_.offsets[a + 1] - table_.offsets[a],
+                                  table_.offsets[b + 1] - table_.offsets[b]);
+  int32_t shared = 0;
+  while (shared < length && a_begin[shared] == b_begin[shared]) ++shared;
+  return shared;
+}
+
+void Packer::sort_by_id(std::span<int32_t> tracks) const {
+  std::sort(tracks.begin(), tracks.end(),
+            [&](int32_t a, int32_t b) { return rank_[a] < rank_[b]; });
+}
+
+int64_t Packer::count_nodes(std::span<const int32_t> tracks_by_id) const {
+  int64_t nodes = 0;
+  int32_t shared = -1;
+  for (size_t i = 0; i < tracks_by_id.size(); ++i) {
+    if (i > 0) shared = shared_tokens(tracks_by_id[i - 1], tracks_by_id[i]);
+    nodes += std::max(0, num_open_[tracks_by_id[i]] - (shared + 1));
+  }
+  return nodes;
+}
+
+// One entry a track of each title, in ID order: then every prefix is a run, and a prefix is met for
+// the first time where fewer tokens than its own are shared with the entry before.
+void Packer::gather_entries(std::span<const TitleGroup> groups) {
+  entries_.clear();
+  title_begin_.assign(1, 0);
   for (const TitleGroup& group : groups) {
-    TUTTI_CHECK(!group.tracks.empty() && !group.title_tokens.empty());
+    const int64_t num_tracks = std::ssize(group.tracks);
+    TUTTI_CHECK(num_tracks > 0 && !group.title_tokens.empty());
+    TUTTI_CHECK(group.weights.empty() || group.weights.size() == group.tracks.size());
+    const auto weight = static_cast<float>(group_weight(num_tracks, options_.weighting) /
+                                           static_cast<double>(num_tracks));
+    for (int64_t i = 0; i < num_tracks; ++i) {
+      entries_.push_back({.track = group.tracks[i],
+                          .weight = group.weights.empty() ? weight : group.weights[i],
+                          .shared = -1,
+                          .node = -1});
+    }
+    const auto first = entries_.begin() + title_begin_.back();
+    const auto by_rank = [&](const Entry& a, const Entry& b) {
+      return rank_[a.track] < rank_[b.track];
+    };
+    if (!std::is_sorted(first, entries_.end(), by_rank))
+      std::stable_sort(first, entries_.end(), by_rank);
+    for (auto entry = first + 1; entry < entries_.end(); ++entry)
+      entry->shared = shared_tokens((entry - 1)->track, entry->track);
+    title_begin_.push_back(std::ssize(entries_));
+  }
+}
+
+// The nodes of one depth and their targets; entries point to the nodes of the depth before.
+void Packer::add_nodes(int64_t depth, PackedBatch& batch) {
+  const bool list_children =
+      checkpoints::is_over_children(options_.softmax, depth + 1 == table_.id_length());
+  const int64_t first_node = batch.num_nodes(), max_depth = batch.max_depth;
+  const int32_t first_token = table_.levels[depth].first_token;
+  LevelTargets& targets = batch.levels[depth];
+  for (int64_t b = 0; b < batch.num_titles; ++b) {
+    for (int64_t i = title_begin_[b]; i < title_begin_[b + 1]; ++i) {
+      Entry& entry = entries_[i];
+      if (depth >= num_open_[entry.track]) continue;
+      const int32_t* id = table_.tokens.data() + table_.offsets[entry.track];
+      if (entry.shared < depth) {  // a prefix not met before
+        const int64_t parent = entry.node;
+        entry.node = batch.num_nodes();
+        batch.input.push_back(depth == 0 ? -1 : id[depth - 1]);
+        batch.title.push_back(b);
+        batch.depth.push_back(depth);
+        int64_t* path = batch.ancestors.data() + entry.node * max_depth;
+        if (depth > 0) std::copy_n(batch.ancestors.data() + parent * max_depth, depth, path);
+        std::fill(path + depth, path + max_depth, entry.node);
+        if (list_children) {
+          for (const int32_t token : trie_.tokens_of(trie_node(entry.track, depth))) {
+            targets.child_row.push_back(entry.node - first_node);
+            targets.child_column.push_back(token - first_token);
+          }
+        }
+      } else {
+        entry.node = batch.num_nodes() - 1;
+      }
+      if (entry.shared <= depth) {
+        targets.row.push_back(entry.node - first_node);
+        targets.column.push_back(id[depth] - first_token);
+        targets.weight.push_back(entry.weight);
+      } else {
+        targets.weight.back() += entry.weight;
+      }
+    }
+  }
+  batch.depth_begin.push_back(batch.num_nodes());
+}
+
+void Packer::pack(std::span<const TitleGroup> groups, PackedBatch& batch) {
+  gather_entries(groups);
+  batch.num_titles = std::ssize(groups);
+  batch.num_pairs = std::ssize(entries_);
+  batch.weight = 0;
+  batch.max_depth = 0;
+  int64_t num_nodes = 0;
+  for (const Entry& entry : entries_) {
+    batch.max_depth = std::max<int64_t>(batch.max_depth, num_open_[entry.track]);
+    num_nodes += std::max(0, num_open_[entry.track] - (entry.shared + 1));
+  }
+
+  batch.title_length = 0;
+  batch.title_lengths.clear();
+  for (const TitleGroup& group : groups) {
+    batch.weight += group.weights.empty()
+                        ? group_weight(std::ssize(group.tracks), options_.weighting)
+                        : std::accumulate(group.weights.begin(), group.weights.end(), 0.0);
     batch.title_length = std::max(batch.title_length, std::ssize(group.title_tokens));
     batch.title_lengths.push_back(std::ssize(group.title_tokens));
-    batch.num_pairs += std::ssize(group.tracks);
-    batch.weight += group_weight(std::ssize(group.tracks), weighting);
   }
   batch.title_tokens.assign(batch.num_titles * batch.title_length, 0);
-  std::vector<Depths> trees;
-  trees.reserve(groups.size());
   for (int64_t b = 0; b < batch.num_titles; ++b) {
     std::copy(groups[b].title_tokens.begin(), groups[b].title_tokens.end(),
               batch.title_tokens.begin() + b * batch.title_length);
-    const int64_t num_tracks = std::ssize(groups[b].tracks);
-    const double track_weight =
-        group_weight(num_tracks, weighting) / static_cast<double>(num_tracks);
-    trees.push_back(build_tree(groups[b], table, trie, static_cast<float>(track_weight)));
-    batch.max_depth = std::max(batch.max_depth, std::ssize(trees.back()));
   }
 
-  const int64_t last_level = table.id_length() - 1;
-  std::vector<std::vector<int64_t>> node_of(
-      groups.size());  // by title: node of each prefix of the depth at hand, -1 when left out
-  std::vector<std::vector<int64_t>> parent_node_of(groups.size());
-  std::vector<std::vector<int64_t>> paths;  // [M], the nodes from the start to the node itself
+  batch.depth_begin.assign(1, 0);
+  for (auto* column : {&batch.input, &batch.title, &batch.depth}) column->clear();
+  batch.ancestors.resize(num_nodes * batch.max_depth);
   batch.levels.resize(batch.max_depth);
   for (int64_t depth = 0; depth < batch.max_depth; ++depth) {
     LevelTargets& targets = batch.levels[depth];
-    const ids::IdLevel level = table.levels[depth];
-    for (int64_t b = 0; b < batch.num_titles; ++b) {
-      std::swap(parent_node_of[b], node_of[b]);
-      node_of[b].clear();
-      if (depth >= std::ssize(trees[b])) continue;
-      for (const Prefix& prefix : trees[b][depth]) {
-        const std::span<const int32_t> children = trie.tokens_of(prefix.trie_node);
-        if (depth == last_level && children.size() == 1) {
-          node_of[b].push_back(-1);
-          continue;
-        }
-        const int64_t node = batch.num_nodes();
-        const int64_t row = node - batch.depth_begin[depth];
-        node_of[b].push_back(node);
-        batch.input.push_back(prefix.token);
-        batch.title.push_back(b);
-        batch.depth.push_back(depth);
-        std::vector<int64_t> path;
-        if (depth > 0) path = paths[parent_node_of[b][prefix.parent]];
-        path.push_back(node);
-        paths.push_back(std::move(path));
-        for (const auto& [token, weight] : prefix.children) {
-          targets.row.push_back(row);
-          targets.column.push_back(token - level.first_token);
-          targets.weight.push_back(weight);
-        }
-        if (depth == last_level) {
-          for (int32_t token : children) {
-            targets.child_row.push_back(row);
-            targets.child_column.push_back(token - level.first_token);
-          }
-        }
-      }
-    }
-    batch.depth_begin.push_back(batch.num_nodes());
+    for (auto* column : {&targets.row, &targets.column, &targets.child_row, &targets.child_column})
+      column->clear();
+    targets.weight.clear();
+    add_nodes(depth, batch);
   }
-  while (batch.max_depth > 1 &&
-         batch.depth_begin[batch.max_depth] == batch.depth_begin[batch.max_depth - 1]) {
-    --batch.max_depth;  // every node of the last level was left out
-    batch.depth_begin.pop_back();
-    batch.levels.pop_back();
-  }
+  TUTTI_CHECK(batch.num_nodes() == num_nodes);
+}
 
-  batch.ancestors.resize(batch.num_nodes() * batch.max_depth);
-  for (int64_t node = 0; node < batch.num_nodes(); ++node) {
-    for (int64_t d = 0; d < batch.max_depth; ++d) {
-      batch.ancestors[node * batch.max_depth + d] =
-          d < std::ssize(paths[node]) ? paths[node][d] : node;
-    }
-  }
+PackedBatch pack(std::span<const TitleGroup> groups, const ids::IdTable& table,
+                 const ids::Trie& trie, const PackingOptions& options) {
+  PackedBatch batch;
+  Packer(table, trie, options).pack(groups, batch);
   return batch;
 }
 

@@ -69,7 +69,7 @@ TrainingData::Step TrainingData::step(int64_t step, int rank, int world_size) {
   const std::vector<std::vector<int32_t>> deal = data::deal_by_cost(costs, world_size);
   std::vector<TitleGroup> mine;
   for (int32_t i : deal[rank]) mine.push_back(groups[i]);
-  out.batch = pack(mine, table_, trie_, options_.weighting);
+  out.batch = pack(mine, table_, trie_, {.weighting = options_.weighting});
   return out;
 }
 

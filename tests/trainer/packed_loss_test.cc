@@ -55,7 +55,7 @@ TEST_P(PackedLoss, AndEveryGradientEqualThePlainComputationPairByPair) {
   std::vector<TitleGroup> groups;
   for (const OwnedGroup& g : owned) groups.push_back({g.title_tokens, g.tracks});
 
-  const PackedBatch batch = pack(groups, table, trie, GetParam());
+  const PackedBatch batch = pack(groups, table, trie, {.weighting = GetParam()});
   const at::Tensor packed = packed_loss(model, batch, table);
   packed.backward();
   const at::Tensor packed_grads = model.flat_grads().clone();
@@ -103,12 +103,12 @@ TEST(PackedLossOfSingleTrack, IsTheSameInAnyCompany) {
   std::vector<TitleGroup> groups;
   for (const OwnedGroup& g : owned) {
     const TitleGroup group{g.title_tokens, g.tracks};
-    separate += packed_loss(model, pack(std::span(&group, 1), table, trie, Weighting::kPair), table)
+    separate += packed_loss(model, pack(std::span(&group, 1), table, trie), table)
                     .item<double>();
     groups.push_back(group);
   }
   const double together =
-      packed_loss(model, pack(groups, table, trie, Weighting::kPair), table).item<double>();
+      packed_loss(model, pack(groups, table, trie), table).item<double>();
   EXPECT_NEAR(together / separate, 1.0, 1e-5);
 }
 

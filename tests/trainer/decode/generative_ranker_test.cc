@@ -86,7 +86,7 @@ TEST_F(GenerativeRankerTest, ScoresEveryTrackWithMinusItsTrainingLoss) {
     for (const auto& r : lists[i]) {
       const std::vector<int32_t> track = {r.track};
       const std::vector<TitleGroup> groups = {{title, track}};
-      const PackedBatch batch = pack(groups, table_, trie_, Weighting::kPair);
+      const PackedBatch batch = pack(groups, table_, trie_);
       const c10::NoGradGuard no_grad;
       EXPECT_NEAR(r.score, -packed_loss(model_, batch, table_).item().toDouble(), 1e-4);
     }
