@@ -3,19 +3,125 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "ids/gram.h"
-#include "ids/ials_solver.h"
-#include "ids/vector_ops.h"
+#include "ids/huge_pages.h"
+#include "ids/ials_rows.h"
 
 namespace tutti::ids {
 namespace {
 
-constexpr int64_t kRowsPerTask = 64;
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// One side of the factorization.
+struct Side {
+  int64_t num_rows = 0;
+  std::vector<float> table;                     // [num_rows, dim]; others' rows may be out of date
+  const SparseRows* rows = nullptr;             // own
+  const std::vector<int64_t>* split = nullptr;  // [ranks + 1]
+};
+
+class Trainer {
+ public:
+  Trainer(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
+          ThreadPool& pool)
+      : options_(options), comm_(comm), pool_(pool) {
+    const int64_t dim = options.dim;
+    playlists_ = {interactions.num_playlists, large_table(interactions.num_playlists * dim),
+                  &interactions.by_playlist, &interactions.playlist_split};
+    tracks_ = {interactions.num_tracks, large_table(interactions.num_tracks * dim),
+               &interactions.by_track, &interactions.track_split};
+    const auto own = own_rows(tracks_);
+    float* first = own_values(tracks_);
+    const double stddev = options.init_stddev / std::sqrt(static_cast<double>(dim));
+    pool.for_each_block((own.count + kFactorBlock - 1) / kFactorBlock, [&](int64_t block, int) {
+      const int64_t end = std::min(own.count, (block + 1) * kFactorBlock);
+      for (int64_t t = block * kFactorBlock; t < end; ++t) {
+        Rng rng(options.seed, Purpose::kIalsInit, own.first + t);
+        for (int64_t j = 0; j < dim; ++j) {
+          first[t * dim + j] = static_cast<float>(stddev * rng.normal());
+        }
+      }
+    });
+  }
+
+  Factors train(std::vector<IalsEpoch>* log,
+                const std::function<void(const IalsEpoch&)>& on_epoch) {
+    std::vector<double> gram;  // of the tracks, once known
+    for (int epoch = 0; epoch < options_.epochs; ++epoch) {
+      IalsEpoch now;
+      now.exact = epoch >= options_.epochs - options_.exact_epochs;
+      RowSums playlists, tracks;
+      const auto start = std::chrono::steady_clock::now();
+      solve(playlists_, tracks_, gram, now, &playlists);
+      now.playlists_s = seconds_since(start);
+      const auto axes = solve(tracks_, playlists_, {}, now, &tracks);
+      now.tracks_s = seconds_since(start) - now.playlists_s;
+      // The sum over all pairs of (w.h)^2 is the inner product of the two Gram matrices; the
+      // playlists' is diagonal. The tracks' serves the next epoch as well.
+      gram = gram_matrix(own_rows(tracks_), comm_, pool_);
+      double unobserved = 0;
+      for (int64_t j = 0; j < options_.dim; ++j) {
+        unobserved += static_cast<double>(axes.values[j]) * gram[j * options_.dim + j];
+      }
+      now.objective = comm_.sum(tracks.squared_error + playlists.penalty + tracks.penalty) +
+                      options_.unobserved_weight * unobserved;
+      if (log) log->push_back(now);
+      if (on_epoch) on_epoch(now);
+    }
+    exchange(tracks_);
+    return {options_.dim, std::move(playlists_.table), std::move(tracks_.table)};
+  }
+
+ private:
+  float* own_values(Side& side) const {
+    return side.table.data() + (*side.split)[comm_.rank()] * options_.dim;
+  }
+  RowShard own_rows(const Side& side) const {
+    const int64_t first = (*side.split)[comm_.rank()];
+    return {side.table.data() + first * options_.dim, first, side.rows->size(), side.num_rows,
+            options_.dim};
+  }
+
+  void exchange(Side& side) {
+    comm_.all_gather_rows(side.table.data(), options_.dim * static_cast<int64_t>(sizeof(float)),
+                          *side.split);
+  }
+
+  // Half an epoch; returns the basis that both sides are in afterwards. `gram`: the other side's,
+  // empty when not known.
+  PrincipalAxes solve(Side& side, Side& other, std::vector<double> gram, IalsEpoch& epoch,
+                      RowSums* sums) {
+    const auto start = std::chrono::steady_clock::now();
+    const int64_t dim = options_.dim;
+    if (gram.empty()) gram = gram_matrix(own_rows(other), comm_, pool_);
+    auto axes = principal_axes(gram, dim, comm_);
+    for (Side* each : {&side, &other}) {
+      rotate_rows(axes, each->rows->size(), dim, own_values(*each), pool_);
+    }
+    const double basis_s = seconds_since(start);
+    exchange(other);
+    epoch.basis_s += basis_s;
+    epoch.exchange_s += seconds_since(start) - basis_s;
+    solve_rows({*side.rows, other.table.data(), other.num_rows, axes.values, epoch.exact}, options_,
+               own_values(side), sums, pool_);
+    return axes;
+  }
+
+  const IalsOptions& options_;
+  Communicator& comm_;
+  ThreadPool& pool_;
+  Side playlists_, tracks_;
+};
+
+}  // namespace
 
 void check_options(const IalsOptions& options) {
   const auto require = [](bool ok, const char* flag, auto found, const char* expected) {
@@ -36,136 +142,16 @@ void check_options(const IalsOptions& options) {
           options.init_stddev, "a number above 0");
 }
 
-// One side of the factorization: what is solved for, given the other side.
-struct Side {
-  std::vector<float>* table;          // [rows, dim], whole on every rank
-  const SparseRows* rows;             // own rows
-  const std::vector<int64_t>* split;  // [ranks + 1]
-  int64_t first;                      // own
-  double unobserved;                  // alpha0 * rows of the other side
-};
-
-class Trainer {
- public:
-  Trainer(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
-          ThreadPool& pool)
-      : options_(options), comm_(comm), pool_(pool) {
-    const int64_t dim = options.dim;
-    factors_.dim = dim;
-    factors_.playlists.resize(interactions.num_playlists * dim);
-    factors_.tracks.resize(interactions.num_tracks * dim);
-    const double stddev = options.init_stddev / std::sqrt(static_cast<double>(dim));
-    for (int64_t t = 0; t < interactions.num_tracks; ++t) {
-      Rng rng(options.seed, Purpose::kIalsInit, t);
-      for (int64_t j = 0; j < dim; ++j) {
-        factors_.tracks[t * dim + j] = static_cast<float>(stddev * rng.normal());
-      }
-    }
-    playlists_ = {&factors_.playlists, &interactions.by_playlist, &interactions.playlist_split,
-                  interactions.playlist_split[comm.rank()],
-                  options.unobserved_weight * static_cast<double>(interactions.num_tracks)};
-    tracks_ = {&factors_.tracks, &interactions.by_track, &interactions.track_split,
-               interactions.track_split[comm.rank()],
-               options.unobserved_weight * static_cast<double>(interactions.num_playlists)};
-  }
-
-  Factors train(std::vector<IalsEpoch>* log,
-                const std::function<void(const IalsEpoch&)>& on_epoch) {
-    for (int epoch = 0; epoch < options_.epochs; ++epoch) {
-      IalsEpoch now;
-      now.exact = epoch >= options_.epochs - options_.exact_epochs;
-      now.playlists_s = solve(playlists_, factors_.tracks, now.exact);
-      now.tracks_s = solve(tracks_, factors_.playlists, now.exact);
-      if (log || on_epoch) now.objective = objective();
-      if (log) log->push_back(now);
-      if (on_epoch) on_epoch(now);
-    }
-    return std::move(factors_);
-  }
-
- private:
-  double lambda(const Side& side, int64_t degree) const {
-    return options_.regularization *
-           std::pow(static_cast<double>(degree) + side.unobserved, options_.frequency_power);
-  }
-
-  std::vector<float> weighted_gram(const std::vector<float>& table) {
-    auto gram =
-        gram_matrix(table.data(), std::ssize(table) / options_.dim, options_.dim, comm_, pool_);
-    for (float& value : gram) value *= static_cast<float>(options_.unobserved_weight);
-    return gram;
-  }
-
-  // Seconds.
-  double solve(const Side& side, const std::vector<float>& other, bool exact) {
-    const auto start = std::chrono::steady_clock::now();
-    const int64_t dim = options_.dim, num_rows = side.rows->size();
-    const auto gram = weighted_gram(other);
-    std::vector<IalsRowSolver> solvers;
-    solvers.reserve(pool_.num_threads());
-    for (int t = 0; t < pool_.num_threads(); ++t) {
-      solvers.emplace_back(other.data(), gram.data(), dim);
-    }
-    pool_.for_each_block((num_rows + kRowsPerTask - 1) / kRowsPerTask, [&](int64_t task, int t) {
-      const int64_t last = std::min(num_rows, (task + 1) * kRowsPerTask);
-      for (int64_t i = task * kRowsPerTask; i < last; ++i) {
-        float* x = side.table->data() + (side.first + i) * dim;
-        const auto entries = side.rows->row(i);
-        if (entries.empty()) {
-          std::fill_n(x, dim, 0.0F);
-          continue;
-        }
-        const auto row_lambda = static_cast<float>(lambda(side, std::ssize(entries)));
-        if (exact) {
-          solvers[t].solve_exactly(entries, row_lambda, x);
-        } else {
-          solvers[t].solve_by_cg(entries, row_lambda, options_.cg_steps, x);
-        }
-      }
-    });
-    comm_.all_gather_rows(side.table->data(), dim * static_cast<int64_t>(sizeof(float)),
-                          *side.split);
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
-  // sum lam |x|^2 over own rows.
-  double regularization_of(const Side& side) const {
-    double sum = 0;
-    for (int64_t i = 0; i < side.rows->size(); ++i) {
-      const float* x = side.table->data() + (side.first + i) * options_.dim;
-      sum += lambda(side, std::ssize(side.rows->row(i))) * squared_norm(x, options_.dim);
-    }
-    return sum;
-  }
-
-  double objective() {
-    const int64_t dim = options_.dim;
-    double own = regularization_of(playlists_) + regularization_of(tracks_);
-    for (int64_t i = 0; i < playlists_.rows->size(); ++i) {
-      const float* w = factors_.playlists.data() + (playlists_.first + i) * dim;
-      for (int32_t track : playlists_.rows->row(i)) {
-        float product = 0;
-        rows_times_vector(&factors_.tracks[track * dim], 1, dim, w, &product);
-        own += (1 - product) * (1 - product);
-      }
-    }
-    const double observed = comm_.sum(own);
-    // sum over all pairs of (w.h)^2 is the inner product of the two Gram matrices.
-    const auto a = weighted_gram(factors_.playlists);
-    const auto b = weighted_gram(factors_.tracks);
-    double unobserved = 0;
-    for (size_t i = 0; i < a.size(); ++i) unobserved += static_cast<double>(a[i]) * b[i];
-    return observed + unobserved / options_.unobserved_weight;
-  }
-
-  const IalsOptions& options_;
-  Communicator& comm_;
-  ThreadPool& pool_;
-  Factors factors_;
-  Side playlists_{}, tracks_{};
-};
-
-}  // namespace
+RowCost ials_row_cost(const IalsOptions& options) {
+  // In tenths of what one entry costs in an epoch of conjugate gradients, measured at dim 128.
+  const int64_t dim = options.dim, cg = std::max(0, options.epochs - options.exact_epochs);
+  const int64_t exact = std::min(options.exact_epochs, options.epochs);
+  return [dim, cg, exact](int64_t n) {
+    const int64_t by_cg = 10 * n + 60;
+    const int64_t exactly = n < dim ? by_cg + n * n / 2 : by_cg + n * dim / 8 + dim * dim / 4;
+    return cg * by_cg + exact * exactly;
+  };
+}
 
 Factors train_ials(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
                    ThreadPool& pool, std::vector<IalsEpoch>* log,

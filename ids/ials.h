@@ -26,10 +26,17 @@ struct IalsOptions {
   uint64_t seed = 0;
 };
 
+// UsageError that names the option which is out of range.
+void check_options(const IalsOptions& options);
+
+// Work of a row of so many entries over all epochs, for sharing rows out among ranks.
+RowCost ials_row_cost(const IalsOptions& options);
+
 struct IalsEpoch {  // one entry per epoch, equal on every rank but for the seconds
   bool exact = false;
   double objective = 0;                  // of the formula above, after the epoch
-  double playlists_s = 0, tracks_s = 0;  // solving and exchanging each side
+  double playlists_s = 0, tracks_s = 0;  // each side in all
+  double basis_s = 0, exchange_s = 0;    // of them: Gram matrices and rotations; all-gathers
 };
 
 struct Factors {
@@ -39,10 +46,12 @@ struct Factors {
 };
 
 // Trains the factors of all ranks' interactions; every rank solves its own rows and receives the
-// others'. The same bytes at any world size and thread count: a row is solved by one thread from
-// the same numbers, Gram matrices are summed in fixed point. A row without interactions is zero.
-// UsageError when an option is out of range, DataError without training entries.
-// `on_epoch` is called after each epoch, on every rank.
+// others'. Half an epoch works in the basis where the other side's Gram matrix is diagonal (see
+// ials_solver.h), so both tables come out in the principal axes of the playlists. The same bytes at
+// any world size and thread count: a row is solved by one thread from the same numbers, Gram
+// matrices are summed in fixed point. A row without interactions is zero. UsageError when an option
+// is out of range, DataError without training entries. `on_epoch` is called after each epoch, on
+// every rank.
 Factors train_ials(const Interactions& interactions, const IalsOptions& options, Communicator& comm,
                    ThreadPool& pool, std::vector<IalsEpoch>* log = nullptr,
                    const std::function<void(const IalsEpoch&)>& on_epoch = {});

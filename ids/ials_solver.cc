@@ -1,76 +1,89 @@
 #include "ids/ials_solver.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 
 #include "dist/runtime/errors.h"
-#include "ids/vector_ops.h"
+#include "ids/ials_kernels.h"
 
 namespace tutti::ids {
+namespace {
 
-void IalsRowSolver::gather(std::span<const int32_t> entries) {
-  const int64_t n = std::ssize(entries);
+// Up to so many entries the exact solution costs no more than three steps of conjugate gradients.
+constexpr int64_t kFewEntries = 16;
+
+}  // namespace
+
+IalsRowSolver::IalsRowSolver(const float* table, const float* weighted_gram, int64_t dim)
+    : table_(table),
+      weighted_gram_(weighted_gram),
+      dim_(dim),
+      width_((dim + kIalsLanes - 1) / kIalsLanes * kIalsLanes),
+      scale_(width_),
+      solution_(width_),
+      scratch_(3 * width_) {}
+
+void IalsRowSolver::gather(std::span<const int32_t> entries, double lambda) {
+  num_entries_ = std::ssize(entries);
   // Room for the largest row so far and some: few rows are large.
-  if (rows_.size() < n * dim_) rows_.reserve(n * dim_ * 3 / 2);
-  if (products_.size() < n) products_.reserve(n * 3 / 2);
-  for (int64_t i = 0; i < n; ++i) {
-    std::memcpy(rows_.data() + i * dim_, table_ + entries[i] * dim_, dim_ * sizeof(float));
-  }
+  if (rows_.size() < num_entries_ * width_) rows_.reserve(num_entries_ * width_ * 3 / 2);
+  const auto ridge = static_cast<float>(lambda);
+  for (int64_t j = 0; j < dim_; ++j) scale_[j] = 1 / std::sqrt(weighted_gram_[j] + ridge);
+  gather_scaled(table_, dim_, entries, scale_.data(), width_, rows_.data());
 }
 
-void IalsRowSolver::apply(int64_t num_entries, float lambda, const float* v, float* out) {
-  rows_times_vector(gram_, dim_, dim_, v, out);
-  for (int64_t j = 0; j < dim_; ++j) out[j] += lambda * v[j];
-  rows_times_vector(rows_.data(), num_entries, dim_, v, products_.data());
-  add_weighted_rows(rows_.data(), num_entries, dim_, products_.data(), out);
+void IalsRowSolver::solve_dual() {
+  const int64_t n = num_entries_;
+  matrix_.reserve(n * n);
+  weights_.reserve(n);
+  kernel_matrix(rows_.data(), n, width_, matrix_.data());
+  std::fill_n(weights_.data(), n, 1.0F);
+  TUTTI_CHECK(solve_positive_definite(matrix_.data(), n, weights_.data()),
+              "the identity plus a Gram matrix is positive definite");
+  weighted_sum(rows_.data(), n, width_, weights_.data(), solution_.data());
 }
 
-void IalsRowSolver::solve_by_cg(std::span<const int32_t> entries, float lambda, int steps,
+void IalsRowSolver::solve_primal() {
+  const int64_t n = num_entries_;
+  matrix_.reserve(width_ * width_);
+  if (weights_.size() < n) weights_.reserve(n * 3 / 2);
+  gram_of_block(rows_.data(), n, width_, matrix_.data());
+  for (int64_t j = 0; j < width_; ++j) matrix_[j * width_ + j] += 1;
+  std::fill_n(weights_.data(), n, 1.0F);
+  weighted_sum(rows_.data(), n, width_, weights_.data(), solution_.data());
+  TUTTI_CHECK(solve_positive_definite(matrix_.data(), width_, solution_.data()),
+              "the identity plus a Gram matrix is positive definite");
+}
+
+void IalsRowSolver::unscale(float* x) const {
+  for (int64_t j = 0; j < dim_; ++j) x[j] = scale_[j] * solution_[j];
+}
+
+void IalsRowSolver::solve_by_cg(std::span<const int32_t> entries, double lambda, int steps,
                                 float* x) {
-  const int64_t n = std::ssize(entries);
-  gather(entries);
-  residual_.reserve(dim_);
-  direction_.reserve(dim_);
-  image_.reserve(dim_);
-  float *r = residual_.data(), *p = direction_.data(), *ap = image_.data();
-
-  // r = b - A x, in one pass over the entries: sum_i (1 - h_i.x) h_i - (alpha0 G + lambda) x.
-  rows_times_vector(gram_, dim_, dim_, x, r);
-  for (int64_t j = 0; j < dim_; ++j) r[j] = -r[j] - lambda * x[j];
-  rows_times_vector(rows_.data(), n, dim_, x, products_.data());
-  for (int64_t i = 0; i < n; ++i) products_[i] = 1 - products_[i];
-  add_weighted_rows(rows_.data(), n, dim_, products_.data(), r);
-  std::copy_n(r, dim_, p);
-  double energy = squared_norm(r, dim_);
-  for (int step = 0; step < steps && energy > 1e-20; ++step) {
-    apply(n, lambda, p, ap);
-    double curvature = 0;
-    for (int64_t j = 0; j < dim_; ++j) curvature += static_cast<double>(p[j]) * ap[j];
-    if (!(curvature > 0)) return;
-    const auto length = static_cast<float>(energy / curvature);
-    for (int64_t j = 0; j < dim_; ++j) {
-      x[j] += length * p[j];
-      r[j] -= length * ap[j];
-    }
-    const double before = energy;
-    energy = squared_norm(r, dim_);
-    const auto keep = static_cast<float>(energy / before);
-    for (int64_t j = 0; j < dim_; ++j) p[j] = r[j] + keep * p[j];
+  gather(entries, lambda);
+  if (num_entries_ <= std::min(kFewEntries, dim_)) {
+    solve_dual();
+  } else {
+    for (int64_t j = 0; j < dim_; ++j) solution_[j] = x[j] / scale_[j];
+    conjugate_gradients(rows_.data(), num_entries_, width_, steps, scratch_.data(),
+                        solution_.data());
   }
+  unscale(x);
 }
 
-void IalsRowSolver::solve_exactly(std::span<const int32_t> entries, float lambda, float* x) {
-  const int64_t n = std::ssize(entries);
-  gather(entries);
-  matrix_.reserve(dim_ * dim_);
-  gram_of_block(rows_.data(), n, dim_, matrix_.data());
-  for (int64_t j = 0; j < dim_ * dim_; ++j) matrix_[j] += gram_[j];
-  for (int64_t j = 0; j < dim_; ++j) matrix_[j * dim_ + j] += lambda;
-  std::fill_n(x, dim_, 0.0F);
-  std::fill_n(products_.data(), n, 1.0F);
-  add_weighted_rows(rows_.data(), n, dim_, products_.data(), x);
-  TUTTI_CHECK(solve_positive_definite(matrix_.data(), dim_, x),
-              "a regularised normal matrix is positive definite");
+void IalsRowSolver::solve_exactly(std::span<const int32_t> entries, double lambda, float* x) {
+  gather(entries, lambda);
+  if (num_entries_ < dim_) {
+    solve_dual();
+  } else {
+    solve_primal();
+  }
+  unscale(x);
+}
+
+double IalsRowSolver::squared_error() const {
+  return ids::squared_error(rows_.data(), num_entries_, width_, solution_.data());
 }
 
 }  // namespace tutti::ids

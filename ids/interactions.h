@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -12,7 +13,7 @@ namespace tutti::ids {
 // Rows of a sparse matrix of ones.
 struct SparseRows {
   std::vector<int64_t> offsets{0};  // [rows + 1]
-  std::vector<int32_t> columns;     // ascending reading order of the dataset
+  std::vector<int32_t> columns;
 
   int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
   std::span<const int32_t> row(int64_t i) const {
@@ -20,24 +21,39 @@ struct SparseRows {
   }
 };
 
-// This rank's part of the matrix playlists x tracks of the training playlists, held-out playlists
-// left out: the rows of its playlists and the columns of its tracks. Playlists are numbered 0, 1,
-// ... among the training playlists.
+// Playlists numbered 0, 1, ... and what reads a range of them: `visit(first, last, see)` calls
+// `see` with the number and the tracks of each, in order.
+using SeePlaylist = std::function<void(int64_t playlist, std::span<const int32_t> tracks)>;
+struct PlaylistSource {
+  int64_t num_playlists = 0, num_tracks = 0;
+  std::function<void(int64_t first, int64_t last, const SeePlaylist& see)> visit;
+};
+
+// The training playlists of a dataset, which must outlive the source; held-out ones are left out of
+// the numbering.
+PlaylistSource training_playlists(const data::Dataset& dataset);
+
+// This rank's part of the matrix playlists x tracks: the rows of its playlists and the columns of
+// its tracks.
 struct Interactions {
   int64_t num_playlists = 0, num_tracks = 0, num_entries = 0;  // of all ranks
   std::vector<int64_t> playlist_split, track_split;  // [ranks + 1], equal work on each rank
-  SparseRows by_playlist;                            // own playlists -> tracks
-  SparseRows by_track;                               // own tracks -> playlists
-  std::vector<int32_t> track_counts;                 // [num_tracks], training playlists of each
+  SparseRows by_playlist;                            // own playlists -> tracks, in their order
+  SparseRows by_track;                               // own tracks -> playlists, ascending
+  std::vector<int32_t> track_counts;                 // [num_tracks], playlists of each
 };
 
-// Reads all playlists twice, in blocks, and keeps this rank's part. `row_cost`: work of a row
-// beside its entries, in entries (solving D x D costs about D of them).
-Interactions read_interactions(const data::Dataset& dataset, int64_t row_cost,
-                               const Communicator& comm);
+// Work of a row of so many entries, in any unit.
+using RowCost = std::function<int64_t(int64_t num_entries)>;
 
-// Borders of `num_parts` runs of consecutive items of about equal cost: [num_parts + 1].
-std::vector<int64_t> split_by_cost(std::span<const int32_t> costs, int64_t extra_cost,
-                                   int num_parts);
+// Shares the matrix out. A rank reads its share of the playlists twice, once for the sizes and once
+// to keep them; columns travel from rank to rank in pieces. Collective.
+Interactions share_interactions(const PlaylistSource& source, const RowCost& cost,
+                                Communicator& comm);
+
+// Borders of `num_parts` runs of consecutive items of about equal cost, at multiples of `block`:
+// [num_parts + 1].
+std::vector<int64_t> split_by_cost(std::span<const int32_t> num_entries, const RowCost& cost,
+                                   int64_t block, int num_parts);
 
 }  // namespace tutti::ids

@@ -8,6 +8,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/linalg_eigh.h>
 #include <c10/core/InferenceMode.h>
 
 #include "ids/gemm.h"
@@ -70,6 +71,18 @@ void gram_of_block(const float* x, int64_t n, int64_t d, float* out) {
   auto result = view_of(out, d, d);
   const auto rows = view_of(x, n, d);
   gemm(rows.t(), rows, result);
+}
+
+Eigen eigen_of_symmetric(const std::vector<double>& a, int64_t d) {
+  const OneThread one_thread;
+  const c10::InferenceMode no_autograd;
+  // A copy: LAPACK picks its kernels by alignment too, and a tensor of its own is aligned.
+  const auto matrix = at::from_blob(const_cast<double*>(a.data()), {d, d}, at::kDouble).clone();
+  const auto [values, columns] = at::linalg_eigh(matrix);
+  const auto vectors = columns.t().contiguous();
+  const auto* first = vectors.const_data_ptr<double>();
+  const auto* value = values.const_data_ptr<double>();
+  return {{value, value + d}, {first, first + d * d}};
 }
 
 TUTTI_VECTORIZED

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 // Matrix products of ids/, all row-major fp32 on the calling thread alone: parallel work is split
 // into blocks, one thread a block, so that no result depends on the number of threads. The BLAS
@@ -40,5 +41,11 @@ void gram_of_block(const float* x, int64_t n, int64_t d, float* out);
 // Solves a x = b for symmetric positive definite a [d, d] (lower triangle read, overwritten by its
 // Cholesky factor); b becomes x. False when a is not positive definite.
 bool solve_positive_definite(float* a, int64_t d, float* b);
+
+// Eigenvalues [d], ascending, and eigenvectors [d, d], one a row, of a symmetric matrix [d, d].
+struct Eigen {
+  std::vector<double> values, vectors;
+};
+Eigen eigen_of_symmetric(const std::vector<double>& a, int64_t d);
 
 }  // namespace tutti::ids

@@ -78,7 +78,8 @@ int run_embed_cf(const std::vector<std::string>& args, Communicator& comm) {
   if (comm.is_root()) ArtefactWriter(a.out, "embeddings", a.overwrite);
 
   const auto dataset = data::Dataset::open(a.dataset);
-  const auto interactions = ids::read_interactions(dataset, a.ials.dim / 2, comm);
+  const auto interactions = ids::share_interactions(ids::training_playlists(dataset),
+                                                    ids::ials_row_cost(a.ials), comm);
   if (interactions.num_entries == 0) {
     throw DataError({a.dataset, "", "no entry in any training playlist",
                      "training playlists with tracks", "check it with `tutti inspect`"});

@@ -19,6 +19,8 @@ enum class Purpose : uint32_t {
   kEditorial = 9,
   kIdTokens = 10,
   kBootstrap = 11,
+  kContinuation = 12,
+  kResample = 20,
   kTest = 1000,
 };
 

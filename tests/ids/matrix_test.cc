@@ -47,6 +47,16 @@ TEST(Matrix, SolvesAPositiveDefiniteSystem) {
   }
 }
 
+TEST(Matrix, FindsTheAxesOfASymmetricMatrix) {
+  // Axes (1, 1) and (1, -1) over sqrt 2, values 3 and 1.
+  const auto eigen = eigen_of_symmetric({2, 1, 1, 2}, 2);
+  EXPECT_NEAR(eigen.values[0], 1, 1e-12);
+  EXPECT_NEAR(eigen.values[1], 3, 1e-12);
+  EXPECT_NEAR(eigen.vectors[0], -eigen.vectors[1], 1e-12);
+  EXPECT_NEAR(eigen.vectors[2], eigen.vectors[3], 1e-12);
+  EXPECT_NEAR(eigen.vectors[2] * eigen.vectors[2], 0.5, 1e-12);
+}
+
 TEST(Matrix, SaysWhenAMatrixIsNotPositiveDefinite) {
   std::vector<float> a{1, 2, 2, 1}, b{1, 1};
   EXPECT_FALSE(solve_positive_definite(a.data(), 2, b.data()));
