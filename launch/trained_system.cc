@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "checkpoints/softmax.h"
 #include "dist/runtime/artefact.h"
 
 namespace tutti::launch {
@@ -11,7 +12,7 @@ trainer::GenerativeRanker TrainedSystem::ranker(int beam) const {
           model.tokenizer,
           ids.table,
           trie,
-          {.beam = beam, .softmax = trainer::softmax_of(model.state, model.path)}};
+          {.beam = beam, .softmax = checkpoints::softmax_of(model.state, model.path)}};
 }
 
 TrainedSystem open_trained_system(const std::string& dataset_path, const std::string& ids_path,

@@ -1,14 +1,8 @@
 #include "trainer/loss.h"
 
-#include <limits>
-#include <vector>
-
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/full.h>
-#include <ATen/ops/zeros.h>
 
-#include "trainer/models/fused_ops.h"
+#include "trainer/models/head_loss.h"
 
 namespace tutti::trainer {
 namespace {
@@ -26,44 +20,59 @@ TreeInputs tree_of(const PackedBatch& batch) {
           .depth = as_tensor(batch.depth, {num_nodes})};
 }
 
-// 0 at the children that exist, -inf elsewhere: [rows, num_tokens].
-at::Tensor children_bias(const LevelTargets& targets, int64_t rows, int64_t num_tokens) {
-  at::Tensor bias =
-      at::full({rows, num_tokens}, -std::numeric_limits<float>::infinity(), at::kFloat);
-  float* out = bias.mutable_data_ptr<float>();
-  for (size_t i = 0; i < targets.child_row.size(); ++i) {
-    out[targets.child_row[i] * num_tokens + targets.child_column[i]] = 0.0F;
-  }
-  return bias;
+PredictionHead head_of(const T5Model& model, checkpoints::Softmax softmax) {
+  return {.ids = model.id_head(),
+          .text = softmax == checkpoints::Softmax::kFull ? model.text_head() : at::Tensor()};
 }
+
+// The nodes of one depth and the columns over which they are normalised.
+class Slices {
+ public:
+  Slices(const PackedBatch& batch, const ids::IdTable& table, const T5Config& config) {
+    const int64_t text_rows = batch.softmax == checkpoints::Softmax::kFull ? config.text_rows : 0;
+    const bool over_level = batch.softmax == checkpoints::Softmax::kLevel ||
+                            batch.softmax == checkpoints::Softmax::kTrie;
+    columns_.resize(batch.max_depth);
+    for (int64_t d = 0; d < batch.max_depth; ++d) {
+      const LevelTargets& targets = batch.levels[d];
+      const ids::IdLevel level = table.levels[d];
+      HeadSlice slice = {.first_row = batch.depth_begin[d],
+                         .num_rows = batch.depth_begin[d + 1] - batch.depth_begin[d],
+                         .first_column = level.first_token,
+                         .num_columns = level.num_tokens,
+                         .row = targets.row,
+                         .column = targets.column,
+                         .weight = targets.weight,
+                         .child_row = targets.child_row,
+                         .child_column = targets.child_column};
+      if (!over_level) {
+        slice.first_column = 0;
+        slice.num_columns = text_rows + config.id_tokens;
+        columns_[d] = targets.column;
+        for (int64_t& column : columns_[d]) column += text_rows + level.first_token;
+        slice.column = columns_[d];
+      }
+      slices_.push_back(slice);
+    }
+  }
+
+  std::span<const HeadSlice> all() const { return slices_; }
+
+ private:
+  std::vector<HeadSlice> slices_;
+  std::vector<std::vector<int64_t>> columns_;  // by level: targets counted from the first column
+};
 
 }  // namespace
 
-at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table) {
-  const TreeInputs tree = tree_of(batch);
+at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table,
+                       std::vector<double>* by_level) {
   const at::Tensor lengths = as_tensor(batch.title_lengths, {batch.num_titles});
   const at::Tensor encoded =
       model.encode(as_tensor(batch.title_tokens, {batch.num_titles, batch.title_length}), lengths);
-  const at::Tensor hidden = model.decode_tree(encoded, lengths, tree);
-
-  at::Tensor loss = at::zeros({}, hidden.options());
-  for (int64_t d = 0; d < batch.max_depth; ++d) {
-    const LevelTargets& targets = batch.levels[d];
-    const int64_t rows = batch.depth_begin[d + 1] - batch.depth_begin[d];
-    const ids::IdLevel level = table.levels[d];
-    at::Tensor logits = model.logits(hidden.narrow(0, batch.depth_begin[d], rows),
-                                     level.first_token, level.num_tokens);
-    if (!targets.child_row.empty())
-      logits = logits + children_bias(targets, rows, level.num_tokens);
-
-    const int64_t num_targets = std::ssize(targets.row);
-    loss = loss + weighted_cross_entropy(
-                      logits, {.row = as_tensor(targets.row, {num_targets}),
-                               .column = as_tensor(targets.column, {num_targets}),
-                               .weight = at::from_blob(const_cast<float*>(targets.weight.data()),
-                                                       {num_targets}, at::kFloat)});
-  }
-  return loss;
+  const at::Tensor hidden = model.decode_tree(encoded, lengths, tree_of(batch));
+  const Slices slices(batch, table, model.config());
+  return head_loss(hidden, head_of(model, batch.softmax), slices.all(), by_level);
 }
 
 }  // namespace tutti::trainer

@@ -71,8 +71,7 @@ int32_t Packer::shared_tokens(int32_t a, int32_t b) const {
 }
 
 void Packer::sort_by_id(std::span<int32_t> tracks) const {
-  std::sort(tracks.begin(), tracks.end(),
-            [&](int32_t a, int32_t b) { return rank_[a] < rank_[b]; });
+  std::sort(tracks.begin(), tracks.end(), [&](int32_t a, int32_t b) { return is_before(a, b); });
 }
 
 int64_t Packer::count_nodes(std::span<const int32_t> tracks_by_id) const {
@@ -103,11 +102,9 @@ void Packer::gather_entries(std::span<const TitleGroup> groups) {
                           .node = -1});
     }
     const auto first = entries_.begin() + title_begin_.back();
-    const auto by_rank = [&](const Entry& a, const Entry& b) {
-      return rank_[a.track] < rank_[b.track];
-    };
-    if (!std::is_sorted(first, entries_.end(), by_rank))
-      std::stable_sort(first, entries_.end(), by_rank);
+    const auto by_id = [&](const Entry& a, const Entry& b) { return is_before(a.track, b.track); };
+    if (!std::is_sorted(first, entries_.end(), by_id))
+      std::stable_sort(first, entries_.end(), by_id);
     for (auto entry = first + 1; entry < entries_.end(); ++entry)
       entry->shared = shared_tokens((entry - 1)->track, entry->track);
     title_begin_.push_back(std::ssize(entries_));
@@ -158,6 +155,7 @@ void Packer::add_nodes(int64_t depth, PackedBatch& batch) {
 
 void Packer::pack(std::span<const TitleGroup> groups, PackedBatch& batch) {
   gather_entries(groups);
+  batch.softmax = options_.softmax;
   batch.num_titles = std::ssize(groups);
   batch.num_pairs = std::ssize(entries_);
   batch.weight = 0;
@@ -170,12 +168,14 @@ void Packer::pack(std::span<const TitleGroup> groups, PackedBatch& batch) {
 
   batch.title_length = 0;
   batch.title_lengths.clear();
+  batch.title_keys.clear();
   for (const TitleGroup& group : groups) {
     batch.weight += group.weights.empty()
                         ? group_weight(std::ssize(group.tracks), options_.weighting)
                         : std::accumulate(group.weights.begin(), group.weights.end(), 0.0);
     batch.title_length = std::max(batch.title_length, std::ssize(group.title_tokens));
     batch.title_lengths.push_back(std::ssize(group.title_tokens));
+    batch.title_keys.push_back(group.key);
   }
   batch.title_tokens.assign(batch.num_titles * batch.title_length, 0);
   for (int64_t b = 0; b < batch.num_titles; ++b) {

@@ -27,6 +27,7 @@ struct TitleGroup {
   std::span<const int32_t> title_tokens;  // text rows, eos last; not empty
   std::span<const int32_t> tracks;        // catalog rows, one may stand twice; not empty
   std::span<const float> weights = {};    // of each track; empty: as PackingOptions::weighting says
+  uint64_t key = 0;  // the playlist's number in the dataset: what its dropout is drawn by
 };
 
 // The cross-entropy targets of the nodes of one depth: node `row` (counted from the first node of
@@ -46,10 +47,12 @@ struct LevelTargets {
 // follows with certainty (single children only, under a softmax over the children) is left out: it
 // costs nothing and teaches nothing.
 struct PackedBatch {
-  int64_t num_titles = 0;              // B
-  int64_t title_length = 0;            // S
-  std::vector<int64_t> title_tokens;   // [B, S], padded with 0
-  std::vector<int64_t> title_lengths;  // [B]
+  checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;  // that it was packed for
+  int64_t num_titles = 0;                                       // B
+  int64_t title_length = 0;                                     // S
+  std::vector<int64_t> title_tokens;                            // [B, S], padded with 0
+  std::vector<int64_t> title_lengths;                           // [B]
+  std::vector<uint64_t> title_keys;                             // [B]
 
   int64_t max_depth = 0;  // T: depths are 0 .. T-1
   std::vector<int64_t> depth_begin{
@@ -81,6 +84,7 @@ class Packer {
   // The decoder nodes that a title with these tracks, in the order of sort_by_id(), gets.
   int64_t count_nodes(std::span<const int32_t> tracks_by_id) const;
   // Lexicographic order of IDs.
+  bool is_before(int32_t a, int32_t b) const { return rank_[a] < rank_[b]; }
   void sort_by_id(std::span<int32_t> tracks) const;
 
   const PackingOptions& options() const { return options_; }

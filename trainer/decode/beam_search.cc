@@ -56,7 +56,7 @@ class Search {
   void advance(size_t position) {
     const ids::IdLevel& level = levels_[position];
     const bool is_last = position + 1 == levels_.size();
-    const bool over_children = is_last || softmax_ == Softmax::kTrie;
+    const bool over_children = checkpoints::is_over_children(softmax_, is_last);
 
     rows_.clear();
     for (size_t title = 0; title < beams_.size(); ++title) {
@@ -68,7 +68,7 @@ class Search {
     }
     std::span<const float> scores;
     if (!rows_.empty()) {
-      scores = scorer_.step(rows_, level, !over_children);
+      scores = scorer_.step(rows_, level, over_children ? Softmax::kTrie : softmax_);
       TUTTI_CHECK(std::ssize(scores) == std::ssize(rows_) * level.num_tokens);
     }
 
@@ -100,11 +100,13 @@ class Search {
   }
 
  private:
-  // At the last level a single child has probability one, and nothing follows that would need the
-  // model to have seen it.
+  // At the last level a single child has probability one under a softmax over the children, and
+  // nothing follows that would need the model to have seen it.
   bool needs_step(const Beam& beam, bool is_last) const {
     if (ids::Trie::is_leaf(beam.target)) return false;
-    return !is_last || trie_.tokens_of(beam.target).size() > 1;
+    const bool is_certain = checkpoints::is_over_children(softmax_, is_last) &&
+                            trie_.tokens_of(beam.target).size() == 1;
+    return !is_last || !is_certain;
   }
 
   // `scores`: the level's, of this beam; empty for a single child of the last level.

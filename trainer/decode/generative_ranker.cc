@@ -4,11 +4,14 @@
 #include <numeric>
 #include <utility>
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
 #include <ATen/ops/log_softmax.h>
+#include <ATen/ops/logaddexp.h>
+#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
-#include <nlohmann/json.hpp>
 
 #include "dist/runtime/errors.h"
 
@@ -22,7 +25,7 @@ class T5Scorer : public IdScorer {
   T5Scorer(const T5Model& model, DecoderState state) : model_(model), state_(std::move(state)) {}
 
   std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
-                              bool normalized) override {
+                              Softmax over) override {
     const int64_t n = std::ssize(rows);
     const at::Tensor input = at::empty({n}, at::kLong);
     const at::Tensor parent = at::empty({n}, at::kLong);
@@ -36,30 +39,34 @@ class T5Scorer : public IdScorer {
       titles[i] = rows[i].title;
     }
     const at::Tensor hidden = model_.step(state_, input, parent, title);
-    scores_ = model_.logits(hidden, level.first_token, level.num_tokens);
-    if (normalized) scores_ = at::log_softmax(scores_, -1);
-    scores_ = scores_.contiguous();
+    scores_ = scores_of(hidden, level, over).contiguous();
     return {scores_.const_data_ptr<float>(), static_cast<size_t>(scores_.numel())};
   }
 
  private:
+  // [rows, level.num_tokens]
+  at::Tensor scores_of(const at::Tensor& hidden, const ids::IdLevel& level, Softmax over) const {
+    if (over == Softmax::kTrie) {
+      return model_.logits(hidden, level.first_token, level.num_tokens);
+    }
+    if (over == Softmax::kLevel) {
+      return at::log_softmax(model_.logits(hidden, level.first_token, level.num_tokens), -1);
+    }
+    const at::Tensor ids = model_.logits(hidden, 0, model_.config().id_tokens);
+    at::Tensor log_sum = at::logsumexp(ids, -1, /*keepdim=*/true);
+    if (over == Softmax::kFull) {
+      const at::Tensor text = at::linear(hidden, model_.text_head());
+      log_sum = at::logaddexp(log_sum, at::logsumexp(text, -1, /*keepdim=*/true));
+    }
+    return ids.narrow(1, level.first_token, level.num_tokens) - log_sum;
+  }
+
   const T5Model& model_;
   DecoderState state_;
   at::Tensor scores_;
 };
 
 }  // namespace
-
-Softmax softmax_of(const nlohmann::json& state, const std::filesystem::path& checkpoint) {
-  const auto name = state.find("softmax");
-  if (name != state.end() && *name == "level") return Softmax::kLevel;
-  if (name != state.end() && *name == "trie") return Softmax::kTrie;
-  throw DataError({.file = (checkpoint / "state.json").string(),
-                   .place = "\"softmax\"",
-                   .found = name == state.end() ? "nothing" : name->dump(),
-                   .expected = "\"level\" or \"trie\"",
-                   .cure = ""});
-}
 
 GenerativeRanker::GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
                                    const ids::IdTable& table, const ids::Trie& trie,

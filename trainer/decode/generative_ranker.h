@@ -1,10 +1,7 @@
 #pragma once
 
-#include <filesystem>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json_fwd.hpp>
 
 #include "data/tokenizer.h"
 #include "ids/id_table.h"
@@ -20,10 +17,6 @@ struct GenerativeOptions {
   Softmax softmax = Softmax::kLevel;  // the one the model was trained with
   int titles_at_once = 32;            // titles a forward pass, of about one length
 };
-
-// The softmax that a checkpoint's state.json says it was trained with. DataError naming the
-// checkpoint for none, or one that this decoder cannot renormalise.
-Softmax softmax_of(const nlohmann::json& state, const std::filesystem::path& checkpoint);
 
 // Title words in, tracks out: encodes titles in padded batches and searches the trie of all IDs.
 // Model, tokenizer, table and trie must outlive the ranker.

@@ -33,8 +33,7 @@ struct HeadSlice {
 //
 // Logits and their derivative exist for one block of rows at a time: the forward pass leaves the
 // gradients of hidden and head behind, and backward scales them. So it can be called once only.
-// Children that are few beside the columns are scored one by one. Does not depend on the number of
-// threads.
+// Children that are few beside the columns are scored one by one.
 at::Tensor head_loss(const at::Tensor& hidden, const PredictionHead& head,
                      std::span<const HeadSlice> slices, std::vector<double>* by_slice = nullptr);
 

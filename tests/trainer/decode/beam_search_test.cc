@@ -35,20 +35,25 @@ ids::IdTable random_table(int num_tracks, int codes, uint64_t seed) {
   return table;
 }
 
+// What tokens outside the level add to the sum of the wider softmaxes.
+double mass_outside(Softmax over) {
+  return over == Softmax::kFull ? 7.0 : (over == Softmax::kIds ? 3.0 : 0.0);
+}
+
 // A scorer whose logit is a pure function of (title, tokens so far, token). It follows `parent`
 // rows, so a wrong row shows in the scores.
 class FakeScorer : public IdScorer {
  public:
   std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
-                              bool normalized) override {
+                              Softmax over) override {
     std::vector<std::vector<int32_t>> prefixes;
     scores_.clear();
     for (const Row& row : rows) {
       auto prefix = row.token < 0 ? std::vector<int32_t>() : prefixes_.at(row.parent);
       if (row.token >= 0) prefix.push_back(row.token);
       auto logits = logits_of(row.title, prefix, level);
-      if (normalized) {
-        double sum = 0;
+      if (over != Softmax::kTrie) {
+        double sum = mass_outside(over);
         for (float logit : logits) sum += std::exp(logit);
         for (float& logit : logits) logit -= static_cast<float>(std::log(sum));
       }
@@ -90,7 +95,8 @@ std::vector<Recommendation> enumerate(const ids::IdTable& table, int32_t title, 
       const auto& level = table.levels[position];
       const auto logits = FakeScorer::logits_of(title, prefix, level);
       std::set<int32_t> allowed;
-      const bool over_children = softmax == Softmax::kTrie || position + 1 == id.size();
+      const bool over_children =
+          softmax == Softmax::kTrie || (softmax == Softmax::kLevel && position + 1 == id.size());
       for (int32_t token = level.first_token; token < level.first_token + level.num_tokens;
            ++token) {
         if (!over_children) allowed.insert(token);
@@ -101,7 +107,7 @@ std::vector<Recommendation> enumerate(const ids::IdTable& table, int32_t title, 
           allowed.insert(other_id[position]);
         }
       }
-      double sum = 0;
+      double sum = over_children ? 0.0 : mass_outside(softmax);
       for (int32_t token : allowed) sum += std::exp(logits[token - level.first_token]);
       score += logits[id[position] - level.first_token] - std::log(sum);
       prefix.push_back(id[position]);
@@ -121,7 +127,7 @@ void expect_same(const std::vector<Recommendation>& a, const std::vector<Recomme
 }
 
 TEST(BeamSearch, EqualsExhaustiveSearchWhenTheBeamHoldsTheCatalog) {
-  for (const Softmax softmax : {Softmax::kLevel, Softmax::kTrie}) {
+  for (const Softmax softmax : {Softmax::kLevel, Softmax::kTrie, Softmax::kIds, Softmax::kFull}) {
     const auto table = random_table(60, 6, 3);
     const auto trie = ids::build_trie(table);
     FakeScorer scorer;
@@ -194,13 +200,19 @@ TEST(BeamSearch, CostsNoStepAtTheLastLevelWhenEveryTrackIsAloneOnItsCode) {
   EXPECT_EQ(scorer.num_steps, 2);
   EXPECT_EQ(scorer.num_rows, 1 + 4);
   expect_same(lists[0], enumerate(table, 0, Softmax::kLevel));
+
+  FakeScorer all_levels;  // where the last token is not certain, it has to be scored
+  const auto full = beam_search(all_levels, trie, table.levels, 1,
+                                {.beam = 16, .k = 16, .softmax = Softmax::kFull});
+  EXPECT_EQ(all_levels.num_rows, 1 + 4 + 16);
+  expect_same(full[0], enumerate(table, 0, Softmax::kFull));
 }
 
 // All logits equal: every ID of one prefix length scores the same, so only the tie rule decides.
 class FlatScorer : public IdScorer {
  public:
   std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
-                              bool /*normalized*/) override {
+                              Softmax /*over*/) override {
     scores_.assign(rows.size() * level.num_tokens, value);
     return scores_;
   }

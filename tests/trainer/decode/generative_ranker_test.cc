@@ -1,7 +1,5 @@
 #include "trainer/decode/generative_ranker.h"
 
-#include <gmock/gmock.h>
-
 #include <algorithm>
 #include <string>
 #include <vector>
@@ -9,17 +7,13 @@
 #include <ATen/Parallel.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
-#include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "trainer/loss.h"
 #include "trainer/packing.h"
 
 namespace tutti::trainer {
 namespace {
-
-using testing::HasSubstr;
 
 const std::vector<std::string> kTitles = {"rainy evening piano", "rock", "Summer hits of 1999",
                                           "chill acoustic vibes for a long drive home", "sad"};
@@ -41,7 +35,8 @@ class GenerativeRankerTest : public testing::Test {
                 .d_model = 24,
                 .d_kv = 8,
                 .num_heads = 2,
-                .d_ff = 32}) {
+                .d_ff = 32,
+                .text_head = true}) {
     at::set_num_threads(1);  // tensors this small only wait for one another
     model_.initialize(3);
     // Heads as wide as the other matrices, so that tracks differ clearly.
@@ -77,16 +72,20 @@ class GenerativeRankerTest : public testing::Test {
   T5Model model_;
 };
 
+class GenerativeRankerOf : public GenerativeRankerTest,
+                           public testing::WithParamInterface<Softmax> {};
+
 // Training and decoding go through different code: a packed tree here, steps with a cache there.
-TEST_F(GenerativeRankerTest, ScoresEveryTrackWithMinusItsTrainingLoss) {
-  const auto lists = ranker({.beam = kTracks}).rank(kTitles, kTracks);
+TEST_P(GenerativeRankerOf, ScoresEveryTrackWithMinusItsTrainingLoss) {
+  const Softmax softmax = GetParam();
+  const auto lists = ranker({.beam = kTracks, .softmax = softmax}).rank(kTitles, kTracks);
   for (size_t i = 0; i < kTitles.size(); ++i) {
     ASSERT_EQ(lists[i].size(), static_cast<size_t>(kTracks));
     const std::vector<int32_t> title = tokenizer_.encode(kTitles[i]);
     for (const auto& r : lists[i]) {
       const std::vector<int32_t> track = {r.track};
       const std::vector<TitleGroup> groups = {{title, track}};
-      const PackedBatch batch = pack(groups, table_, trie_);
+      const PackedBatch batch = pack(groups, table_, trie_, {.softmax = softmax});
       const c10::NoGradGuard no_grad;
       EXPECT_NEAR(r.score, -packed_loss(model_, batch, table_).item().toDouble(), 1e-4);
     }
@@ -94,6 +93,11 @@ TEST_F(GenerativeRankerTest, ScoresEveryTrackWithMinusItsTrainingLoss) {
                                [](const auto& a, const auto& b) { return a.score > b.score; }));
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Softmaxes, GenerativeRankerOf,
+                         testing::Values(Softmax::kLevel, Softmax::kTrie, Softmax::kIds,
+                                         Softmax::kFull),
+                         [](const auto& instance) { return checkpoints::name_of(instance.param); });
 
 TEST_F(GenerativeRankerTest, GivesTheSameListsAtAnyBatchSize) {
   const auto together = ranker({.beam = 8, .titles_at_once = 5}).rank(kTitles, 6);
@@ -116,23 +120,6 @@ TEST_F(GenerativeRankerTest, AnswersDifferentTitlesDifferently) {
     num_different += lists[i][0].score != lists[0][0].score ? 1 : 0;
   }
   EXPECT_EQ(num_different, 4);
-}
-
-TEST(SoftmaxOf, ReadsWhatTheCheckpointSays) {
-  EXPECT_EQ(softmax_of({{"softmax", "level"}}, "run"), Softmax::kLevel);
-  EXPECT_EQ(softmax_of({{"softmax", "trie"}}, "run"), Softmax::kTrie);
-}
-
-TEST(SoftmaxOf, RefusesACheckpointThatSaysNothingOrSomethingElse) {
-  for (const nlohmann::json& state : {nlohmann::json::object(), nlohmann::json{{"softmax", "x"}}}) {
-    try {
-      softmax_of(state, "run");
-      FAIL();
-    } catch (const DataError& e) {
-      EXPECT_THAT(e.what(), HasSubstr("run/state.json"));
-      EXPECT_THAT(e.what(), HasSubstr("softmax"));
-    }
-  }
 }
 
 }  // namespace
