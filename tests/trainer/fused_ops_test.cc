@@ -1,17 +1,16 @@
-// Every fused operator against the plain composition of ATen operators in fp64: values and all
-// derivatives.
+// Every fused operator against the plain composition of ATen operators in fp64 (the one that serves
+// other devices): values and all derivatives. The compositions themselves against definitions that
+// are written out.
 #include "trainer/models/fused_ops.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/gelu.h>
-#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/matmul.h>
-#include <ATen/ops/rsqrt.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -19,6 +18,7 @@
 #include <gtest/gtest.h>
 
 #include "dist/runtime/rng.h"
+#include "trainer/models/plain_ops.h"
 #include "trainer/models/vector_math.h"
 
 namespace tutti::trainer {
@@ -39,6 +39,7 @@ void expect_same(std::vector<at::Tensor> inputs, Fused fused, Plain plain,
                  double tolerance = 2e-6) {
   std::vector<at::Tensor> exact;
   for (at::Tensor& t : inputs) {
+    t = t.detach().clone();
     exact.push_back(t.to(at::kDouble).set_requires_grad(true));
     t.set_requires_grad(true);
   }
@@ -55,36 +56,62 @@ void expect_same(std::vector<at::Tensor> inputs, Fused fused, Plain plain,
   }
 }
 
+float exp_of(float x) {
+  lanes::Vec e;
+  lanes::exp(lanes::Vec{} + x, e);
+  return e[5];
+}
+
 TEST(VectorMath, ExpIsExactToAFewUlpsAndZeroFarBelow) {
   for (double x = -86.9; x < 88; x += 0.37) {
     const auto value = static_cast<float>(x);
-    EXPECT_NEAR(lanes::exp(value) / std::exp(static_cast<double>(value)), 1.0, 4e-7) << x;
+    const double exact = std::exp(static_cast<double>(value));
+    EXPECT_NEAR(exp_of(value) / exact, 1.0, 4e-7) << x;
+    EXPECT_NEAR(lanes::exp(value) / exact, 1.0, 4e-7) << x;
   }
+  EXPECT_EQ(exp_of(-std::numeric_limits<float>::infinity()), 0.0F);
+  EXPECT_EQ(exp_of(0.0F), 1.0F);
   EXPECT_EQ(lanes::exp(-std::numeric_limits<float>::infinity()), 0.0F);
-  EXPECT_EQ(lanes::exp(0.0F), 1.0F);
 }
 
-TEST(VectorMath, TanhHoldsAtBothEnds) {
-  for (double x = -12; x < 12; x += 0.13)
-    EXPECT_NEAR(lanes::tanh(static_cast<float>(x)), std::tanh(x), 3e-7) << x;
-  EXPECT_EQ(lanes::tanh(100.0F), 1.0F);
-  EXPECT_EQ(lanes::tanh(-100.0F), -1.0F);
+TEST(VectorMath, Bf16RoundsToNearestEvenAndKeepsWhatIsNoNumber) {
+  std::vector<float> values = {
+      0.0F,     -0.0F,     1.0F,     1.00390625F, 1.01171875F,
+      3.14159F, -2.71828F, 1e-40F,   3.4e38F,     std::numeric_limits<float>::infinity(),
+      1e30F,    -1e-30F,   65504.0F, 255.5F,      0.3333F,
+      7.0F};
+  std::vector<c10::BFloat16> rounded(values.size());
+  lanes::convert(values.data(), rounded.data(), std::ssize(values));
+  for (size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(rounded[i].x, c10::BFloat16(values[i]).x) << values[i];
+  }
+  const auto all_ones = std::bit_cast<float>(0xFFFFFFFFU);  // a NaN that rounding would carry over
+  lanes::convert(&all_ones, rounded.data(), 1);
+  EXPECT_TRUE(std::isnan(static_cast<float>(rounded[0])));
 }
 
 TEST(FusedOps, RmsNormEqualsItsDefinition) {
   for (const int64_t width : {32, 37}) {  // with and without a rest behind the last full vector
     expect_same(
-        {random({21, width}, 1), random({width}, 2)},
+        {random({150, width}, 1), random({width}, 2)},
         [](const auto& t) { return rms_norm(t[0], t[1], 1e-6); },
-        [](const auto& t) { return t[0] * at::rsqrt(t[0].square().mean(-1, true) + 1e-6) * t[1]; });
+        [](const auto& t) { return plain::rms_norm(t[0], t[1], 1e-6, at::kFloat); });
+    expect_same(  // the residual connection around it
+        {random({150, width}, 1), random({width}, 2)},
+        [](const auto& t) {
+          const NormedResidual out = rms_norm_residual(t[0], t[1], 1e-6);
+          return out.normed + 3.0 * out.residual;
+        },
+        [](const auto& t) { return plain::rms_norm(t[0], t[1], 1e-6, at::kFloat) + 3.0 * t[0]; });
   }
 }
 
 TEST(FusedOps, GatedGeluEqualsItsDefinition) {
-  expect_same(
-      {random({13, 29}, 1, 3.0), random({13, 29}, 2)},
-      [](const auto& t) { return gated_gelu(t[0], t[1]); },
-      [](const auto& t) { return at::gelu(t[0], "tanh") * t[1]; });
+  for (const int64_t width : {29, 32}) {
+    expect_same(
+        {random({13, 2 * width}, 1, 3.0)}, [](const auto& t) { return gated_gelu(t[0]); },
+        [](const auto& t) { return plain::gated_gelu(t[0]); });
+  }
 }
 
 // Lists of different lengths, rows in any order and more than once.
@@ -100,20 +127,22 @@ AttentionLists some_lists(int64_t queries, int64_t rows, int64_t longest, int64_
           at::tensor(position, at::kLong)};
 }
 
-at::Tensor plain_attention(const std::vector<at::Tensor>& t, const AttentionLists& lists,
-                           int64_t heads) {
-  const int64_t d = t[0].size(1) / heads;
+// Query by query. t: q, kv, and a bias or none.
+at::Tensor attention_by_definition(const std::vector<at::Tensor>& t, const AttentionLists& lists,
+                                   int64_t heads) {
+  const int64_t width = t[0].size(1), d = width / heads;
+  const at::Tensor all_k = t[1].narrow(1, 0, width), all_v = t[1].narrow(1, width, width);
   std::vector<at::Tensor> out;
   for (int64_t i = 0; i < t[0].size(0); ++i) {
     const int64_t count = lists.counts[i].item<int64_t>();
     const at::Tensor keys = lists.keys[i].narrow(0, 0, count);
     const at::Tensor q = t[0][i].view({heads, 1, d});
-    const at::Tensor k = t[1].index_select(0, keys).view({count, heads, d}).transpose(0, 1);
-    const at::Tensor v = t[2].index_select(0, keys).view({count, heads, d}).transpose(0, 1);
+    const at::Tensor k = all_k.index_select(0, keys).view({count, heads, d}).transpose(0, 1);
+    const at::Tensor v = all_v.index_select(0, keys).view({count, heads, d}).transpose(0, 1);
     at::Tensor scores = at::matmul(q, k.transpose(1, 2));  // [H, 1, count]
-    if (t.size() > 3)
+    if (t.size() > 2)
       scores =
-          scores + t[3][lists.position[i].item<int64_t>()].narrow(0, 0, count).t().unsqueeze(1);
+          scores + t[2][lists.position[i].item<int64_t>()].narrow(0, 0, count).t().unsqueeze(1);
     out.push_back(at::matmul(at::softmax(scores, -1), v).reshape({heads * d}));
   }
   return at::stack(out);
@@ -122,50 +151,83 @@ at::Tensor plain_attention(const std::vector<at::Tensor>& t, const AttentionList
 TEST(FusedOps, ListAttentionEqualsSoftmaxOverTheListedRows) {
   for (const int64_t head_dim : {5, 32}) {
     const int64_t heads = 3, width = heads * head_dim;
-    const AttentionLists lists = some_lists(17, 11, 6, 4);
+    const AttentionLists lists = some_lists(17, 11, 19, 4);
+    const at::Tensor q = random({17, width}, 1, 0.5), kv = random({11, 2 * width}, 2, 0.5),
+                     bias = random({4, 20, heads}, 4);
+    const auto by_definition = [&](const auto& t) {
+      return attention_by_definition(t, lists, heads);
+    };
     expect_same(
-        {random({17, width}, 1, 0.5), random({11, width}, 2, 0.5), random({11, width}, 3),
-         random({4, 6, heads}, 4)},
-        [&](const auto& t) { return list_attention(t[0], t[1], t[2], t[3], lists, heads); },
-        [&](const auto& t) { return plain_attention(t, lists, heads); });
+        {q, kv, bias},
+        [&](const auto& t) { return list_attention(t[0], t[1], t[2], lists, heads); },
+        by_definition);
     expect_same(
-        {random({17, width}, 1, 0.5), random({11, width}, 2, 0.5), random({11, width}, 3)},
-        [&](const auto& t) { return list_attention(t[0], t[1], t[2], {}, lists, heads); },
-        [&](const auto& t) { return plain_attention(t, lists, heads); });
+        {q, kv}, [&](const auto& t) { return list_attention(t[0], t[1], {}, lists, heads); },
+        by_definition);
+    expect_same(
+        {q, kv, bias},
+        [&](const auto& t) { return plain::list_attention(t[0], t[1], t[2], lists, heads); },
+        by_definition);
   }
 }
 
-TEST(FusedOps, ListAttentionGivesTheSameBytesOnOneAndTwoThreads) {
-  const AttentionLists lists = some_lists(50, 30, 6, 4);
-  std::vector<at::Tensor> grads;
+TEST(FusedOps, ListSelfAttentionTakesQueriesKeysAndValuesFromOneMatrix) {
+  const int64_t heads = 3, width = heads * 16;
+  const AttentionLists lists = some_lists(17, 17, 6, 4);
+  expect_same(
+      {random({17, 3 * width}, 1, 0.5), random({4, 6, heads}, 4)},
+      [&](const auto& t) { return list_self_attention(t[0], t[1], lists, heads); },
+      [&](const auto& t) {
+        return attention_by_definition(
+            {t[0].narrow(1, 0, width), t[0].narrow(1, width, 2 * width), t[1]}, lists, heads);
+      });
+}
+
+TEST(FusedOps, GiveTheSameBytesOnOneAndTwoThreads) {
+  const AttentionLists lists = some_lists(500, 500, 6, 4);
+  std::vector<at::Tensor> outcomes;
   for (const int threads : {1, 2}) {
     at::set_num_threads(threads);
-    at::Tensor q = random({50, 64}, 1).set_requires_grad(true),
-               k = random({30, 64}, 2).set_requires_grad(true);
-    at::Tensor bias = random({4, 6, 4}, 3).set_requires_grad(true);
-    list_attention(q, k, k, bias, lists, 4).square().sum().backward();
-    grads.push_back(at::cat({q.grad().view({-1}), k.grad().view({-1}), bias.grad().view({-1})}));
+    at::Tensor x = random({500, 192}, 1).set_requires_grad(true),
+               bias = random({4, 6, 4}, 3).set_requires_grad(true),
+               weight = random({192}, 4).set_requires_grad(true);
+    const auto [normed, residual] = rms_norm_residual(x, weight, 1e-6);
+    const at::Tensor y = gated_gelu(
+        at::cat({list_self_attention(normed, bias, lists, 4), residual.narrow(1, 0, 64)}, 1));
+    y.square().sum().backward();
+    outcomes.push_back(at::cat({y.detach().view({-1}), x.grad().view({-1}), bias.grad().view({-1}),
+                                weight.grad().view({-1})}));
   }
-  EXPECT_TRUE(grads[0].equal(grads[1]));
+  at::set_num_threads(1);
+  EXPECT_TRUE(outcomes[0].equal(outcomes[1]));
 }
 
-TEST(FusedOps, WeightedCrossEntropyEqualsLogSoftmaxAndSkipsForbiddenColumns) {
-  const std::vector<int64_t> row = {0, 0, 2, 3}, column = {1, 4, 0, 36};
-  const std::vector<float> weight = {2.0F, 0.5F, 1.0F, 3.0F};
-  const WeightedTargets targets = {at::tensor(row, at::kLong), at::tensor(column, at::kLong),
-                                   at::tensor(weight, at::kFloat)};
-  at::Tensor mask = at::zeros({5, 37}, at::kFloat);
-  mask[2].narrow(0, 1, 36).fill_(
-      -std::numeric_limits<float>::infinity());  // only the target itself may follow
-  mask[3].narrow(0, 0, 30).fill_(-std::numeric_limits<float>::infinity());
+// bf16 in memory, fp32 in arithmetic: as good as rounding inputs and results.
+TEST(FusedOps, InBf16AreAsExactAsTheirRounding) {
+  const AttentionLists lists = some_lists(40, 40, 6, 4);
+  const auto bf16 = [](const at::Tensor& t) { return t.to(at::kBFloat16); };
+  constexpr double kRounding = 6e-3;  // 2^-8 an element, in and out
   expect_same(
-      {random({5, 37}, 1, 2.0)},
-      [&](const auto& t) { return weighted_cross_entropy(t[0] + mask, targets); },
+      {random({40, 48}, 1), random({48}, 2)},
+      [&](const auto& t) { return rms_norm(t[0], t[1], 1e-6, at::kBFloat16).to(at::kFloat); },
+      [](const auto& t) { return plain::rms_norm(t[0], t[1], 1e-6, at::kFloat); }, kRounding);
+  expect_same(
+      {random({13, 64}, 1)}, [&](const auto& t) { return gated_gelu(bf16(t[0])).to(at::kFloat); },
+      [](const auto& t) { return plain::gated_gelu(t[0]); }, kRounding);
+  expect_same(
+      {random({40, 96}, 1, 0.5), random({4, 6, 2}, 4)},
+      [&](const auto& t) { return list_self_attention(bf16(t[0]), t[1], lists, 2).to(at::kFloat); },
       [&](const auto& t) {
-        const at::Tensor log_p = at::log_softmax(t[0] + mask.to(at::kDouble), 1).view({-1});
-        const at::Tensor cells = targets.row * 37 + targets.column;
-        return -(log_p.index_select(0, cells) * targets.weight.to(at::kDouble)).sum();
-      });
+        return plain::list_attention(t[0].narrow(1, 0, 32), t[0].narrow(1, 32, 64), t[1], lists, 2);
+      },
+      2 * kRounding);
+  expect_same(
+      {random({40, 32}, 1, 0.5), random({40, 64}, 2, 0.5)},
+      [&](const auto& t) {
+        return list_attention(bf16(t[0]), bf16(t[1]), {}, lists, 2).to(at::kFloat);
+      },
+      [&](const auto& t) { return plain::list_attention(t[0], t[1], {}, lists, 2); },
+      2 * kRounding);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "trainer/models/parameters.h"
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -24,32 +25,84 @@ void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape
   parameters_.push_back({name, std::move(shape), {}, decay, trainable});
 }
 
+void ParameterStore::place_together(std::vector<std::string> names) {
+  groups_.push_back(std::move(names));
+}
+
+size_t ParameterStore::index_of(const std::string& name) const {
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    if (parameters_[i].name == name) return i;
+  }
+  fail_check("the parameter is declared", name);
+}
+
+int64_t ParameterStore::lay_out(bool trainable, bool decay, int64_t first) {
+  std::vector<bool> is_placed(parameters_.size(), false);
+  for (size_t i = 0; i < parameters_.size(); ++i) {
+    const auto is_alike = [&](const Parameter& p) {
+      return p.trainable == trainable && p.decay == decay;
+    };
+    if (is_placed[i] || !is_alike(parameters_[i])) continue;
+    const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const auto& names) {
+      return names.front() == parameters_[i].name;
+    });
+    const std::vector<std::string> members =
+        group == groups_.end() ? std::vector{parameters_[i].name} : *group;
+    for (const std::string& name : members) {
+      const size_t member = index_of(name);
+      TUTTI_CHECK(is_alike(parameters_[member]) && !is_placed[member], name);
+      is_placed[member] = true;
+      offsets_[member] = first;
+      first += num_elements(parameters_[member]);
+    }
+    first = (first + kAlignment - 1) / kAlignment * kAlignment;
+  }
+  return first;
+}
+
 void ParameterStore::allocate() {
   TUTTI_CHECK(!flat_values_.defined());
-  std::vector<int64_t> offsets(parameters_.size());
-  int64_t total = 0;
-  for (const bool decay : {true, false}) {
-    for (size_t i = 0; i < parameters_.size(); ++i) {
-      if (!parameters_[i].trainable || parameters_[i].decay != decay) continue;
-      const int64_t count = num_elements(parameters_[i]);
-      offsets[i] = total;
-      num_parameters_ += count;
-      total += (count + kAlignment - 1) / kAlignment * kAlignment;
-    }
-    if (decay) num_decay_elements_ = total;
-  }
+  offsets_.resize(parameters_.size());
+  num_decay_elements_ = lay_out(/*trainable=*/true, /*decay=*/true, 0);
+  const int64_t total = lay_out(/*trainable=*/true, /*decay=*/false, num_decay_elements_);
+  const int64_t frozen = lay_out(/*trainable=*/false, /*decay=*/false,
+                                 lay_out(/*trainable=*/false, /*decay=*/true, 0));
   flat_values_ = at::zeros({total}, at::kFloat);
   flat_grads_ = at::zeros({total}, at::kFloat);
+  frozen_values_ = at::zeros({frozen}, at::kFloat);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& p = parameters_[i];
-    if (!p.trainable) {
-      p.value = at::zeros(p.shape, at::kFloat);
-      continue;
-    }
-    p.value = flat_values_.narrow(0, offsets[i], num_elements(p)).view(p.shape).detach();
+    const int64_t count = num_elements(p);
+    const at::Tensor& values = p.trainable ? flat_values_ : frozen_values_;
+    p.value = values.narrow(0, offsets_[i], count).view(p.shape).detach();
+    if (!p.trainable) continue;
     p.value.set_requires_grad(true);
-    p.value.mutable_grad() = flat_grads_.narrow(0, offsets[i], num_elements(p)).view(p.shape);
+    p.value.mutable_grad() = flat_grads_.narrow(0, offsets_[i], count).view(p.shape);
+    num_parameters_ += count;
   }
+}
+
+Weight ParameterStore::weight(const std::vector<std::string>& names) const {
+  const size_t first = index_of(names.front());
+  const Parameter& p = parameters_[first];
+  TUTTI_CHECK(p.shape.size() == 2, p.name);
+  Weight weight;
+  int64_t end = offsets_[first];
+  for (const std::string& name : names) {
+    const size_t member = index_of(name);
+    const Parameter& own = parameters_[member];
+    TUTTI_CHECK(
+        own.shape.at(1) == p.shape[1] && own.trainable == p.trainable && offsets_[member] == end,
+        name);
+    weight.leaves.push_back(own.value);
+    end += num_elements(own);
+  }
+  const auto matrix = [&](const at::Tensor& flat) {
+    return flat.narrow(0, offsets_[first], end - offsets_[first]).view({-1, p.shape[1]});
+  };
+  weight.compute = matrix(p.trainable ? flat_values_ : frozen_values_);
+  if (p.trainable) weight.grad = matrix(flat_grads_);
+  return weight;
 }
 
 Parameter* ParameterStore::find(const std::string& name) {
@@ -60,10 +113,7 @@ Parameter* ParameterStore::find(const std::string& name) {
 }
 
 at::Tensor ParameterStore::value(const std::string& name) const {
-  for (const Parameter& p : parameters_) {
-    if (p.name == name) return p.value;
-  }
-  fail_check("the parameter is declared", name);
+  return parameters_[index_of(name)].value;
 }
 
 }  // namespace tutti::trainer

@@ -17,16 +17,30 @@ struct Parameter {
   bool trainable = true;  // else frozen: no gradient, and not in the flat buffers
 };
 
+// A weight matrix as a linear layer sees it: one parameter, or several that stand one behind the
+// other, so that one product serves them all.
+struct Weight {
+  std::vector<at::Tensor> leaves;  // the parameters' values: what the autograd graph ends in
+  at::Tensor compute;              // [out, in], what products read: the values, or their bf16 copy
+  at::Tensor grad;                 // [out, in] fp32, in the flat gradients; undefined when frozen
+};
+
 // The parameters of a model in two flat buffers, values and gradients, those with weight decay
 // first: so that optimizer, gradient norm and all-reduce are a few calls, whatever the number of
-// parameters. Parameters start at multiples of 16 elements; the padding is zero and stays zero.
-// Frozen ones lie apart, so that no optimizer, norm or all-reduce sees them.
+// parameters. Parameters (and groups of them) start at multiples of 16 elements; the padding is
+// zero and stays zero. Frozen ones lie apart, so that no optimizer, norm or all-reduce sees them.
 class ParameterStore {
  public:
   // First all declarations, then allocate() once: it makes every value, zero.
   void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true,
                bool trainable = true);
+  // These matrices of equal width will stand one behind the other, where the first is declared.
+  // They are declared alike (decay, trainable), and belong to one group only.
+  void place_together(std::vector<std::string> names);
   void allocate();
+
+  // Parameters that were placed together, in that order, or a single one.
+  Weight weight(const std::vector<std::string>& names) const;
 
   std::vector<Parameter>& all() { return parameters_; }
   const std::vector<Parameter>& all() const { return parameters_; }
@@ -39,8 +53,14 @@ class ParameterStore {
   int64_t num_parameters() const { return num_parameters_; }  // trainable, without padding
 
  private:
+  // Offsets of all parameters declared alike, from `first` on; returns where they end.
+  int64_t lay_out(bool trainable, bool decay, int64_t first);
+  size_t index_of(const std::string& name) const;
+
   std::vector<Parameter> parameters_;
-  at::Tensor flat_values_, flat_grads_;
+  std::vector<std::vector<std::string>> groups_;
+  std::vector<int64_t> offsets_;  // by parameter, in flat_values_ or frozen_values_
+  at::Tensor flat_values_, flat_grads_, frozen_values_;
   int64_t num_decay_elements_ = 0, num_parameters_ = 0;
 };
 

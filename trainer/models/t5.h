@@ -31,10 +31,10 @@ TrainedPart trained_part_from_name(const std::string& name);  // UsageError: all
 // Everything that a decoder has seen so far, for the partial IDs (beams) of a batch of titles.
 // Nothing is copied when beams fork: each names the cached rows on its path.
 struct DecoderState {
-  at::Tensor lengths;                        // [B] int64
-  std::vector<at::Tensor> cross_k, cross_v;  // a layer: [R, H * d_kv], rows of all title tokens
-  std::vector<at::Tensor> self_k, self_v;    // a layer: [all rows of all steps so far, H * d_kv]
-  at::Tensor paths;                          // [rows, t] int64: the cached rows of each beam
+  at::Tensor lengths;                // [B] int64
+  std::vector<at::Tensor> cross_kv;  // a layer: [R, 2 * H * d_kv], rows of all title tokens
+  std::vector<at::Tensor> self_kv;   // a layer: [all rows of all steps so far, 2 * H * d_kv]
+  at::Tensor paths;                  // [rows, t] int64: the cached rows of each beam
 };
 
 // The decoder nodes of a packed batch as tensors (see trainer/packing.h for the meaning of each).

@@ -1,8 +1,8 @@
 #include <vector>
 
-#include <ATen/ops/embedding.h>
 #include <ATen/ops/tensor.h>
 
+#include "trainer/models/linear.h"
 #include "trainer/models/t5_layers.h"
 
 namespace tutti::trainer {
@@ -23,12 +23,12 @@ at::Tensor T5Model::encode(const at::Tensor& tokens, const at::Tensor& lengths) 
   lists.position = at::tensor(position, at::kLong);
   const at::Tensor bias =
       position_bias(m.config, m.encoder_bias, lists.keys.size(1), /*bidirectional=*/true);
-  at::Tensor x = at::embedding(m.shared, at::tensor(rows, at::kLong));  // [R, d_model]
+  at::Tensor x = gather_rows(m.shared, at::tensor(rows, at::kLong));  // [R, d_model]
   for (const EncoderBlock& block : m.encoder) {
     x = self_attention(m.config, block.self, x, bias, lists);
     x = feed_forward(m.config, block.feed_forward, x);
   }
-  return rms_norm(x, m.encoder_norm, m.config.layer_norm_epsilon);
+  return rms_norm(x, m.encoder_norm, m.config.layer_norm_epsilon, m.cross_kv.compute.scalar_type());
 }
 
 }  // namespace tutti::trainer

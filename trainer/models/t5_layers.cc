@@ -4,10 +4,12 @@
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/embedding.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/relu.h>
 #include <ATen/ops/zeros.h>
+
+#include "trainer/models/linear.h"
 
 namespace tutti::trainer {
 namespace {
@@ -48,36 +50,47 @@ at::Tensor bucket_table(int64_t n, bool bidirectional, const T5Config& config) {
   return table;
 }
 
+// norm(x) in the type that the products behind it read, and x for the residual connection.
+NormedResidual normed_input(const T5Config& config, const at::Tensor& norm, const Weight& next,
+                            const at::Tensor& x) {
+  return rms_norm_residual(x, norm, config.layer_norm_epsilon, next.compute.scalar_type());
+}
+
 }  // namespace
 
-at::Tensor attend(const T5Config& config, const Attention& layer, const at::Tensor& x,
-                  const at::Tensor& normed, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& bias, const AttentionLists& lists) {
-  const at::Tensor mixed =
-      list_attention(at::linear(normed, layer.q), k, v, bias, lists, config.num_heads);
-  return x + at::linear(mixed, layer.o);
-}
-
-at::Tensor self_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
+at::Tensor self_attention(const T5Config& config, const SelfAttention& layer, const at::Tensor& x,
                           const at::Tensor& bias, const AttentionLists& lists) {
-  const at::Tensor normed = rms_norm(x, layer.norm, config.layer_norm_epsilon);
-  return attend(config, layer, x, normed, at::linear(normed, layer.k), at::linear(normed, layer.v),
-                bias, lists);
+  const auto [normed, residual] = normed_input(config, layer.norm, layer.qkv, x);
+  const at::Tensor mixed =
+      list_self_attention(linear(normed, layer.qkv), bias, lists, config.num_heads);
+  return linear_residual(residual, mixed, layer.o);
 }
 
-at::Tensor cross_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
-                           const at::Tensor& k, const at::Tensor& v, const AttentionLists& lists) {
-  return attend(config, layer, x, rms_norm(x, layer.norm, config.layer_norm_epsilon), k, v, {},
-                lists);
+at::Tensor cached_self_attention(const T5Config& config, const SelfAttention& layer,
+                                 const at::Tensor& x, at::Tensor& kv, const at::Tensor& bias,
+                                 const AttentionLists& lists) {
+  const int64_t width = config.inner_dim();
+  const auto [normed, residual] = normed_input(config, layer.norm, layer.qkv, x);
+  const at::Tensor qkv = linear(normed, layer.qkv), own = qkv.narrow(1, width, 2 * width);
+  kv = kv.defined() ? at::cat({kv, own}) : own.contiguous();
+  const at::Tensor mixed =
+      list_attention(qkv.narrow(1, 0, width), kv, bias, lists, config.num_heads);
+  return linear_residual(residual, mixed, layer.o);
+}
+
+at::Tensor cross_attention(const T5Config& config, const CrossAttention& layer, const at::Tensor& x,
+                           const at::Tensor& kv, const AttentionLists& lists) {
+  const auto [normed, residual] = normed_input(config, layer.norm, layer.q, x);
+  const at::Tensor mixed = list_attention(linear(normed, layer.q), kv, {}, lists, config.num_heads);
+  return linear_residual(residual, mixed, layer.o);
 }
 
 at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const at::Tensor& x) {
-  const at::Tensor normed = rms_norm(x, layer.norm, config.layer_norm_epsilon);
-  const at::Tensor in = at::linear(normed, layer.wi_0);
-  const at::Tensor inner = config.feed_forward == FeedForwardForm::kRelu
-                               ? at::relu(in)
-                               : gated_gelu(in, at::linear(normed, layer.wi_1));
-  return x + at::linear(inner, layer.wo);
+  const auto [normed, residual] = normed_input(config, layer.norm, layer.wi, x);
+  const at::Tensor in = linear(normed, layer.wi);
+  const at::Tensor inner =
+      config.feed_forward == FeedForwardForm::kRelu ? at::relu(in) : gated_gelu(in);
+  return linear_residual(residual, inner, layer.wo);
 }
 
 at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_t num_positions,

@@ -15,16 +15,16 @@ namespace tutti::trainer {
 constexpr int64_t kDecoderStartRow = 0;  // T5 starts the decoder with the pad token
 
 // x + SelfAttention(norm(x)): x [Q, d_model].
-at::Tensor self_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
+at::Tensor self_attention(const T5Config& config, const SelfAttention& layer, const at::Tensor& x,
                           const at::Tensor& bias, const AttentionLists& lists);
-// As self_attention, but keys and values are given: of title tokens, or of all decoder positions so
-// far. `normed`: norm(x). k, v [R, H * d_kv].
-at::Tensor attend(const T5Config& config, const Attention& layer, const at::Tensor& x,
-                  const at::Tensor& normed, const at::Tensor& k, const at::Tensor& v,
-                  const at::Tensor& bias, const AttentionLists& lists);
-// x + EncDecAttention(norm(x), title): k, v [R, H * d_kv] of the title tokens.
-at::Tensor cross_attention(const T5Config& config, const Attention& layer, const at::Tensor& x,
-                           const at::Tensor& k, const at::Tensor& v, const AttentionLists& lists);
+// The same in inference, where a row also attends to rows of earlier steps. `kv` [R, 2 * H * d_kv]
+// holds their keys and values (undefined: none so far); those of x are appended.
+at::Tensor cached_self_attention(const T5Config& config, const SelfAttention& layer,
+                                 const at::Tensor& x, at::Tensor& kv, const at::Tensor& bias,
+                                 const AttentionLists& lists);
+// x + EncDecAttention(norm(x), title): kv [R, 2 * H * d_kv] of the title tokens.
+at::Tensor cross_attention(const T5Config& config, const CrossAttention& layer, const at::Tensor& x,
+                           const at::Tensor& kv, const AttentionLists& lists);
 // x + DenseReluDense(norm(x))
 at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const at::Tensor& x);
 

@@ -18,6 +18,20 @@ bool is_trained(const std::string& name, TrainedPart part) {
   fail_check("a known part", "");
 }
 
+std::vector<std::string> qkv_names(const std::string& prefix) {
+  return {prefix + "q.weight", prefix + "k.weight", prefix + "v.weight"};
+}
+
+std::vector<std::string> cross_kv_names(int64_t num_layers) {
+  std::vector<std::string> names;
+  for (int64_t i = 0; i < num_layers; ++i) {
+    const std::string prefix = "decoder.block." + std::to_string(i) + ".layer.1.EncDecAttention.";
+    names.push_back(prefix + "k.weight");
+    names.push_back(prefix + "v.weight");
+  }
+  return names;
+}
+
 // Declares the tensors of HF's T5ForConditionalGeneration, in the order of its modules.
 class Declaration {
  public:
@@ -44,11 +58,12 @@ class Declaration {
   void norm(const std::string& name) { declare(name, {config_.d_model}, /*decay=*/false); }
 
   void attention(const std::string& layer, const std::string& kind) {
+    const std::string prefix = layer + "." + kind + ".";
     for (const char* projection : {"q", "k", "v"}) {
-      matrix(layer + "." + kind + "." + projection + ".weight", config_.inner_dim(),
-             config_.d_model);
+      matrix(prefix + projection + ".weight", config_.inner_dim(), config_.d_model);
     }
-    matrix(layer + "." + kind + ".o.weight", config_.d_model, config_.inner_dim());
+    if (kind == "SelfAttention") store_.place_together(qkv_names(prefix));
+    matrix(prefix + "o.weight", config_.d_model, config_.inner_dim());
     norm(layer + ".layer_norm.weight");
   }
   void feed_forward(const std::string& layer) {
@@ -58,6 +73,7 @@ class Declaration {
     } else {
       matrix(prefix + "wi_0.weight", config_.d_ff, config_.d_model);
       matrix(prefix + "wi_1.weight", config_.d_ff, config_.d_model);
+      store_.place_together({prefix + "wi_0.weight", prefix + "wi_1.weight"});
     }
     matrix(prefix + "wo.weight", config_.d_model, config_.d_ff);
     norm(layer + ".layer_norm.weight");
@@ -68,11 +84,13 @@ class Declaration {
       attention(block + "0", "SelfAttention");
       if (i == 0) {
         declare(block + "0.SelfAttention.relative_attention_bias.weight",
-                {config_.relative_attention_num_buckets, config_.num_heads}, /*decay=*/false);
+                {config_.relative_attention_num_buckets, config_.num_heads},
+                /*decay=*/false);
       }
       if (is_decoder) attention(block + "1", "EncDecAttention");
       feed_forward(block + (is_decoder ? "2" : "1"));
     }
+    if (is_decoder) store_.place_together(cross_kv_names(num_layers));
     norm(name + ".final_layer_norm.weight");
   }
 
@@ -81,13 +99,17 @@ class Declaration {
   ParameterStore& store_;
 };
 
-Attention attention_of(const ParameterStore& store, const std::string& layer,
-                       const std::string& kind) {
-  const std::string prefix = layer + "." + kind + ".";
-  return {.q = store.value(prefix + "q.weight"),
-          .k = store.value(prefix + "k.weight"),
-          .v = store.value(prefix + "v.weight"),
-          .o = store.value(prefix + "o.weight"),
+SelfAttention self_attention_of(const ParameterStore& store, const std::string& layer) {
+  const std::string prefix = layer + ".SelfAttention.";
+  return {.qkv = store.weight(qkv_names(prefix)),
+          .o = store.weight({prefix + "o.weight"}),
+          .norm = store.value(layer + ".layer_norm.weight")};
+}
+
+CrossAttention cross_attention_of(const ParameterStore& store, const std::string& layer) {
+  const std::string prefix = layer + ".EncDecAttention.";
+  return {.q = store.weight({prefix + "q.weight"}),
+          .o = store.weight({prefix + "o.weight"}),
           .norm = store.value(layer + ".layer_norm.weight")};
 }
 
@@ -95,9 +117,9 @@ FeedForward feed_forward_of(const ParameterStore& store, const std::string& laye
                             FeedForwardForm form) {
   const std::string prefix = layer + ".DenseReluDense.";
   const bool is_gated = form == FeedForwardForm::kGatedGelu;
-  return {.wi_0 = store.value(prefix + (is_gated ? "wi_0.weight" : "wi.weight")),
-          .wi_1 = is_gated ? store.value(prefix + "wi_1.weight") : at::Tensor(),
-          .wo = store.value(prefix + "wo.weight"),
+  return {.wi = is_gated ? store.weight({prefix + "wi_0.weight", prefix + "wi_1.weight"})
+                         : store.weight({prefix + "wi.weight"}),
+          .wo = store.weight({prefix + "wo.weight"}),
           .norm = store.value(layer + ".layer_norm.weight")};
 }
 
@@ -108,11 +130,11 @@ T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape)
   parameters.allocate();
 
   const auto value = [this](const std::string& name) { return parameters.value(name); };
-  shared = value("shared.weight");
-  id_embedding = value("id_embedding.weight");
+  shared = parameters.weight({"shared.weight"});
+  id_embedding = parameters.weight({"id_embedding.weight"});
   if (config.tie_word_embeddings) {
-    id_head = id_embedding;
-    text_head = shared;
+    id_head = value("id_embedding.weight");
+    text_head = value("shared.weight");
   } else {
     id_head = value("lm_head.id.weight");
     if (config.text_head) text_head = value("lm_head.text.weight");
@@ -124,15 +146,16 @@ T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape)
   decoder_norm = value("decoder.final_layer_norm.weight");
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string block = "encoder.block." + std::to_string(i) + ".layer.";
-    encoder.push_back({attention_of(parameters, block + "0", "SelfAttention"),
+    encoder.push_back({self_attention_of(parameters, block + "0"),
                        feed_forward_of(parameters, block + "1", config.feed_forward)});
   }
   for (int64_t i = 0; i < config.num_decoder_layers; ++i) {
     const std::string block = "decoder.block." + std::to_string(i) + ".layer.";
-    decoder.push_back({attention_of(parameters, block + "0", "SelfAttention"),
-                       attention_of(parameters, block + "1", "EncDecAttention"),
+    decoder.push_back({self_attention_of(parameters, block + "0"),
+                       cross_attention_of(parameters, block + "1"),
                        feed_forward_of(parameters, block + "2", config.feed_forward)});
   }
+  cross_kv = parameters.weight(cross_kv_names(config.num_decoder_layers));
 }
 
 }  // namespace tutti::trainer

@@ -11,25 +11,33 @@
 // What the parts of T5Model share: its parameters, by the places where they are used.
 namespace tutti::trainer {
 
-struct Attention {
-  at::Tensor q, k, v;  // [inner, d_model]
-  at::Tensor o;        // [d_model, inner]
-  at::Tensor norm;     // [d_model], the RMS norm in front
+struct SelfAttention {
+  Weight qkv;       // [3 * inner, d_model]
+  Weight o;         // [d_model, inner]
+  at::Tensor norm;  // [d_model], the RMS norm in front
+};
+
+struct CrossAttention {
+  Weight q;         // [inner, d_model]
+  Weight o;         // [d_model, inner]
+  at::Tensor norm;  // [d_model]
 };
 
 struct FeedForward {
-  at::Tensor wi_0, wi_1;  // [d_ff, d_model], gate and value; ReLU form: wi_0 is HF's wi, no wi_1
-  at::Tensor wo;          // [d_model, d_ff]
-  at::Tensor norm;        // [d_model]
+  Weight wi;        // [2 * d_ff, d_model], wi_0 (the gate) and wi_1; ReLU form: [d_ff,
+                    // d_model]
+  Weight wo;        // [d_model, d_ff]
+  at::Tensor norm;  // [d_model]
 };
 
 struct EncoderBlock {
-  Attention self;
+  SelfAttention self;
   FeedForward feed_forward;
 };
 
 struct DecoderBlock {
-  Attention self, cross;
+  SelfAttention self;
+  CrossAttention cross;
   FeedForward feed_forward;
 };
 
@@ -39,12 +47,16 @@ struct T5Weights {
   T5Config config;
   ParameterStore parameters;
 
-  at::Tensor shared, id_embedding;        // [text_rows, d_model], [id_tokens, d_model]
-  at::Tensor id_head, text_head;          // the latter undefined when nothing predicts text
+  Weight shared, id_embedding;  // [text_rows, d_model], [id_tokens, d_model]
+  at::Tensor id_head,
+      text_head;                          // the latter undefined when nothing predicts text
   at::Tensor encoder_bias, decoder_bias;  // [buckets, H]
   at::Tensor encoder_norm, decoder_norm;  // [d_model]
   std::vector<EncoderBlock> encoder;
   std::vector<DecoderBlock> decoder;
+  // Keys and values of the title for the cross-attention of all decoder layers, one product a
+  // title: [layers * 2 * inner, d_model], a layer's keys in front of its values.
+  Weight cross_kv;
 };
 
 }  // namespace tutti::trainer

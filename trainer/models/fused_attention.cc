@@ -1,0 +1,376 @@
+// Attention over listed keys.
+#include <cmath>
+#include <limits>
+#include <type_traits>
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "dist/runtime/errors.h"
+#include "ids/vectorize.h"
+#include "trainer/models/fused_ops.h"
+#include "trainer/models/fused_support.h"
+#include "trainer/models/plain_ops.h"
+#include "trainer/models/vector_math.h"
+
+namespace tutti::trainer {
+namespace {
+
+using lanes::Vec;
+using torch::autograd::AutogradContext;
+using torch::autograd::Function;
+using torch::autograd::variable_list;
+
+// One call for one head; pointers stand at the head's columns.
+template <typename T>
+struct HeadView {
+  int64_t queries, keys_per_query, d;
+  int64_t q_stride, kv_stride;
+  const T *q, *k, *v;
+  const int64_t *keys, *counts;
+  const int64_t* position;  // null without a bias
+  const float* bias;        // [P, bias_keys] of this head
+  int64_t bias_keys;
+};
+
+[[gnu::always_inline]] inline int64_t padded(int64_t n) {
+  return (n + lanes::kLanes - 1) / lanes::kLanes * lanes::kLanes;
+}
+
+// probability [Q, T]; out [Q, out_stride]; score: room for padded(T) floats.
+template <typename T>
+[[gnu::always_inline]] inline void attend(const HeadView<T>& a, float* probability, T* out,
+                                          int64_t out_stride, float* score) {
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  for (int64_t i = 0; i < a.queries; ++i) {
+    const int64_t* keys = a.keys + i * a.keys_per_query;
+    const int64_t count = a.counts[i];
+    const T* q = a.q + i * a.q_stride;
+    float largest = kNone;
+    for (int64_t t = 0; t < count; ++t) {
+      score[t] = lanes::dot(q, a.k + keys[t] * a.kv_stride, a.d);
+      if (a.bias != nullptr) score[t] += a.bias[a.position[i] * a.bias_keys + t];
+      largest = score[t] > largest ? score[t] : largest;
+    }
+    for (int64_t t = count; t < padded(count); ++t) score[t] = kNone;
+    Vec sum = {};
+    for (int64_t t = 0; t < count; t += lanes::kLanes) {
+      Vec x, e;
+      lanes::load(score + t, x);
+      lanes::exp(x - largest, e);
+      lanes::store(score + t, e);
+      sum += e;
+    }
+    const float total = 1.0F / lanes::sum_of(sum);
+    float* p = probability + i * a.keys_per_query;
+    for (int64_t t = 0; t < count; ++t) p[t] = score[t] * total;
+    T* y = out + i * out_stride;
+    lanes::each(
+        a.d, [&](int64_t c, int64_t n) __attribute__((always_inline)) {
+          Vec mixed = {};
+          for (int64_t t = 0; t < count; ++t) {
+            Vec v;
+            lanes::get(a.v + keys[t] * a.kv_stride + c, n, v);
+            mixed += p[t] * v;
+          }
+          lanes::put(y + c, n, mixed);
+        });
+  }
+}
+TUTTI_VECTORIZED void attend_head(const HeadView<float>& a, float* probability, float* out,
+                                  int64_t out_stride, float* score) {
+  attend(a, probability, out, out_stride, score);
+}
+TUTTI_VECTORIZED void attend_head(const HeadView<BFloat16>& a, float* probability, BFloat16* out,
+                                  int64_t out_stride, float* score) {
+  attend(a, probability, out, out_stride, score);
+}
+
+// Where the gradients of one head go: dq is written, the others are added to.
+template <typename T>
+struct HeadGrads {
+  T* q;
+  int64_t q_stride;
+  float *k, *v;
+  int64_t kv_stride;
+  float* bias;  // [P, bias_keys]; null without a bias
+};
+
+template <typename T>
+[[gnu::always_inline]] inline void attend_grad(const HeadView<T>& a, const float* probability,
+                                               const T* grad, int64_t grad_stride, float* slope,
+                                               const HeadGrads<T>& out) {
+  for (int64_t i = 0; i < a.queries; ++i) {
+    const int64_t* keys = a.keys + i * a.keys_per_query;
+    const int64_t count = a.counts[i];
+    const float* p = probability + i * a.keys_per_query;
+    const T *g = grad + i * grad_stride, *q = a.q + i * a.q_stride;
+    float mean = 0;
+    for (int64_t t = 0; t < count; ++t) {
+      slope[t] = lanes::dot(g, a.v + keys[t] * a.kv_stride, a.d);
+      mean += p[t] * slope[t];
+    }
+    for (int64_t t = 0; t < count; ++t) {
+      slope[t] = p[t] * (slope[t] - mean);
+      if (out.bias != nullptr) out.bias[a.position[i] * a.bias_keys + t] += slope[t];
+    }
+    T* dq = out.q + i * out.q_stride;
+    lanes::each(
+        a.d, [&](int64_t c, int64_t n) __attribute__((always_inline)) {
+          Vec from_q, from_g, sum = {};
+          lanes::get(q + c, n, from_q);
+          lanes::get(g + c, n, from_g);
+          for (int64_t t = 0; t < count; ++t) {
+            Vec k, dk, dv;
+            lanes::get(a.k + keys[t] * a.kv_stride + c, n, k);
+            sum += slope[t] * k;
+            float *to_k = out.k + keys[t] * out.kv_stride + c,
+                  *to_v = out.v + keys[t] * out.kv_stride + c;
+            lanes::get(to_k, n, dk);
+            lanes::put(to_k, n, dk + slope[t] * from_q);
+            lanes::get(to_v, n, dv);
+            lanes::put(to_v, n, dv + p[t] * from_g);
+          }
+          lanes::put(dq + c, n, sum);
+        });
+  }
+}
+TUTTI_VECTORIZED void attend_grad_head(const HeadView<float>& a, const float* probability,
+                                       const float* grad, int64_t grad_stride, float* slope,
+                                       const HeadGrads<float>& out) {
+  attend_grad(a, probability, grad, grad_stride, slope, out);
+}
+TUTTI_VECTORIZED void attend_grad_head(const HeadView<BFloat16>& a, const float* probability,
+                                       const BFloat16* grad, int64_t grad_stride, float* slope,
+                                       const HeadGrads<BFloat16>& out) {
+  attend_grad(a, probability, grad, grad_stride, slope, out);
+}
+
+TUTTI_VECTORIZED void to_bfloat16(const float* from, BFloat16* to, int64_t size) {
+  lanes::convert(from, to, size);
+}
+
+// A call: `q` [Q, ...] and `kv` [R, ...] hold their columns at the offsets given.
+struct Call {
+  at::Tensor q, kv;
+  int64_t k_offset = 0;  // columns of kv in front of the keys; the values follow the keys
+  int64_t width = 0;     // H * d
+  at::Tensor bias, keys, counts, position;  // bias and position empty: none
+  int64_t num_heads = 0;
+
+  bool has_bias() const { return bias.numel() > 0; }
+  int64_t d() const { return width / num_heads; }
+
+  template <typename T>
+  HeadView<T> head(int64_t h) const {
+    const T *q_data = q.const_data_ptr<T>(), *kv_data = kv.const_data_ptr<T>() + k_offset;
+    return {.queries = keys.size(0),
+            .keys_per_query = keys.size(1),
+            .d = d(),
+            .q_stride = q.stride(0),
+            .kv_stride = kv.stride(0),
+            .q = q_data + h * d(),
+            .k = kv_data + h * d(),
+            .v = kv_data + width + h * d(),
+            .keys = keys.const_data_ptr<int64_t>(),
+            .counts = counts.const_data_ptr<int64_t>(),
+            .position = has_bias() ? position.const_data_ptr<int64_t>() : nullptr,
+            .bias = nullptr,
+            .bias_keys = has_bias() ? bias.size(1) : 0};
+  }
+};
+
+// The bias of one head, [P * bias_keys], out of [P, bias_keys, H].
+std::vector<float> bias_of_head(const Call& call, int64_t head) {
+  std::vector<float> out(call.has_bias() ? call.bias.numel() / call.num_heads : 0);
+  const float* from = call.has_bias() ? call.bias.const_data_ptr<float>() + head : nullptr;
+  for (size_t i = 0; i < out.size(); ++i) out[i] = from[static_cast<int64_t>(i) * call.num_heads];
+  return out;
+}
+
+// Threads share the heads: each writes columns of its own, so no sum depends on their number.
+template <typename Body>
+void for_each_head(const Call& call, Body body) {
+  const int64_t elements = call.keys.numel() * call.d();
+  const int64_t heads_per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
+  at::parallel_for(0, call.num_heads, heads_per_task, [&](int64_t first, int64_t last) {
+    std::vector<float> scratch(padded(call.keys.size(1)));
+    for (int64_t h = first; h < last; ++h) body(h, scratch.data());
+  });
+}
+
+// {out [Q, H * d], probability [H, Q, T]}
+std::pair<at::Tensor, at::Tensor> attention_forward(const Call& call) {
+  TUTTI_CHECK(!call.has_bias() || call.bias.size(1) >= call.keys.size(1));
+  const int64_t queries = call.keys.size(0), longest = call.keys.size(1);
+  at::Tensor out = at::empty({queries, call.width}, call.q.options());
+  at::Tensor probability =
+      at::empty({call.num_heads, queries, longest}, call.q.options().dtype(at::kFloat));
+  auto* p = probability.mutable_data_ptr<float>();
+  with_output(out, [&](auto* y) {
+    using T = std::remove_pointer_t<decltype(y)>;
+    for_each_head(call, [&](int64_t h, float* scratch) {
+      HeadView<T> view = call.head<T>(h);
+      const std::vector<float> bias = bias_of_head(call, h);
+      view.bias = call.has_bias() ? bias.data() : nullptr;
+      attend_head(view, p + h * queries * longest, y + h * call.d(), call.width, scratch);
+    });
+  });
+  return {out, probability};
+}
+
+// Writes dq to the columns of `dq` from 0, adds dk and dv to `dkv` (fp32, zeros) from k_offset.
+// Returns dbias.
+at::Tensor attention_backward(const Call& call, const at::Tensor& probability, const at::Tensor& g,
+                              at::Tensor& dq, at::Tensor& dkv, int64_t k_offset) {
+  const int64_t queries = call.keys.size(0), longest = call.keys.size(1);
+  at::Tensor dbias = at::zeros_like(call.bias);
+  auto* to_kv = dkv.mutable_data_ptr<float>() + k_offset;
+  const auto* p = probability.const_data_ptr<float>();
+  with_output(dq, [&](auto* to_q) {
+    using T = std::remove_pointer_t<decltype(to_q)>;
+    const auto* grad = g.const_data_ptr<T>();
+    for_each_head(call, [&](int64_t h, float* scratch) {
+      std::vector<float> own_bias(call.has_bias() ? call.bias.numel() / call.num_heads : 0, 0.0F);
+      const int64_t column = h * call.d();
+      attend_grad_head(call.head<T>(h), p + h * queries * longest, grad + column, call.width,
+                       scratch,
+                       {.q = to_q + column,
+                        .q_stride = dq.stride(0),
+                        .k = to_kv + column,
+                        .v = to_kv + call.width + column,
+                        .kv_stride = dkv.stride(0),
+                        .bias = call.has_bias() ? own_bias.data() : nullptr});
+      for (size_t i = 0; i < own_bias.size(); ++i) {
+        dbias.mutable_data_ptr<float>()[static_cast<int64_t>(i) * call.num_heads + h] = own_bias[i];
+      }
+    });
+  });
+  return dbias;
+}
+
+// Sums of keys and values are taken in fp32; in bf16 they are rounded into their columns after.
+void round_into(const at::Tensor& sums, at::Tensor& out, int64_t column) {
+  const int64_t rows = sums.size(0), width = sums.size(1);
+  const auto* from = sums.const_data_ptr<float>();
+  auto* to = out.mutable_data_ptr<BFloat16>() + column;
+  for (int64_t r = 0; r < rows; ++r) {
+    to_bfloat16(from + r * width, to + r * out.stride(0), width);
+  }
+}
+
+struct ListAttention : Function<ListAttention> {
+  static Call call_of(const variable_list& t, int64_t num_heads) {
+    return {.q = t[0],
+            .kv = t[1],
+            .k_offset = 0,
+            .width = t[0].size(1),
+            .bias = t[2],
+            .keys = t[3],
+            .counts = t[4],
+            .position = t[5],
+            .num_heads = num_heads};
+  }
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& kv,
+                            const at::Tensor& bias, const at::Tensor& keys,
+                            const at::Tensor& counts, const at::Tensor& position,
+                            int64_t num_heads) {
+    variable_list saved = {q, kv, bias, keys, counts, position};
+    auto [out, probability] = attention_forward(call_of(saved, num_heads));
+    saved.push_back(probability);
+    ctx->save_for_backward(saved);
+    ctx->saved_data["num_heads"] = num_heads;
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Call call = call_of(saved, ctx->saved_data["num_heads"].toInt());
+    at::Tensor dq = at::empty(call.q.sizes(), call.q.options());
+    at::Tensor sums = at::zeros(call.kv.sizes(), call.kv.options().dtype(at::kFloat)), dkv = sums;
+    const at::Tensor dbias =
+        attention_backward(call, saved[6], grads[0].contiguous(), dq, sums, /*k_offset=*/0);
+    if (call.kv.scalar_type() == at::kBFloat16) {
+      dkv = at::empty(call.kv.sizes(), call.kv.options());
+      round_into(sums, dkv, 0);
+    }
+    return {dq, dkv, dbias, {}, {}, {}, {}};
+  }
+};
+
+struct ListSelfAttention : Function<ListSelfAttention> {
+  static Call call_of(const variable_list& t, int64_t num_heads) {
+    const int64_t width = t[0].size(1) / 3;
+    return {.q = t[0],
+            .kv = t[0],
+            .k_offset = width,
+            .width = width,
+            .bias = t[1],
+            .keys = t[2],
+            .counts = t[3],
+            .position = t[4],
+            .num_heads = num_heads};
+  }
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& bias,
+                            const at::Tensor& keys, const at::Tensor& counts,
+                            const at::Tensor& position, int64_t num_heads) {
+    variable_list saved = {qkv, bias, keys, counts, position};
+    auto [out, probability] = attention_forward(call_of(saved, num_heads));
+    saved.push_back(probability);
+    ctx->save_for_backward(saved);
+    ctx->saved_data["num_heads"] = num_heads;
+    return out;
+  }
+  static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
+    const variable_list saved = ctx->get_saved_variables();
+    const Call call = call_of(saved, ctx->saved_data["num_heads"].toInt());
+    const at::Tensor g = grads[0].contiguous();
+    if (call.q.scalar_type() == at::kFloat) {
+      at::Tensor d = at::zeros(call.q.sizes(), call.q.options());
+      const at::Tensor dbias = attention_backward(call, saved[5], g, d, d, call.width);
+      return {d, dbias, {}, {}, {}, {}};
+    }
+    at::Tensor d = at::empty(call.q.sizes(), call.q.options());
+    at::Tensor sums =
+        at::zeros({call.q.size(0), 2 * call.width}, call.q.options().dtype(at::kFloat));
+    const at::Tensor dbias = attention_backward(call, saved[5], g, d, sums, /*k_offset=*/0);
+    round_into(sums, d, call.width);
+    return {d, dbias, {}, {}, {}, {}};
+  }
+};
+
+// The tape takes no undefined tensor: an empty one stands for "no bias".
+struct Bias {
+  Bias(const at::Tensor& given, const AttentionLists& lists)
+      : values(given.defined() ? given.contiguous()
+                               : at::empty({0}, lists.keys.options().dtype(at::kFloat))),
+        position(given.defined() ? lists.position : at::empty({0}, lists.keys.options())) {}
+  at::Tensor values, position;
+};
+
+}  // namespace
+
+at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
+                          const AttentionLists& lists, int64_t num_heads) {
+  TUTTI_CHECK(kv.size(1) == 2 * q.size(1) && q.stride(1) == 1 && kv.stride(1) == 1);
+  if (!is_fused(q)) return plain::list_attention(q, kv, bias, lists, num_heads);
+  const Bias b(bias, lists);
+  return ListAttention::apply(q, kv, b.values, lists.keys, lists.counts, b.position, num_heads);
+}
+
+at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
+                               const AttentionLists& lists, int64_t num_heads) {
+  const int64_t width = qkv.size(1) / 3;
+  TUTTI_CHECK(qkv.size(1) == 3 * width && qkv.stride(1) == 1);
+  if (!is_fused(qkv)) {
+    return plain::list_attention(qkv.narrow(1, 0, width), qkv.narrow(1, width, 2 * width), bias,
+                                 lists, num_heads);
+  }
+  const Bias b(bias, lists);
+  return ListSelfAttention::apply(qkv, b.values, lists.keys, lists.counts, b.position, num_heads);
+}
+
+}  // namespace tutti::trainer

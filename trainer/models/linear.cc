@@ -1,0 +1,218 @@
+#include "trainer/models/linear.h"
+
+#include <utility>
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/add.h>
+#include <ATen/ops/addmm.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/mm.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/csrc/autograd/variable.h>
+
+#include "dist/runtime/errors.h"
+#include "ids/gemm.h"
+#include "ids/vectorize.h"
+#include "trainer/models/fused_support.h"
+#include "trainer/models/vector_math.h"
+
+namespace tutti::trainer {
+namespace {
+
+using torch::autograd::Edge;
+using torch::autograd::edge_list;
+using torch::autograd::Node;
+using torch::autograd::variable_list;
+
+// out = a b + beta * out
+void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta) {
+  if (out.device().is_cpu()) {
+    ids::gemm(a, b, out, beta);
+  } else if (beta == 0) {
+    at::mm_out(out, a, b);
+  } else {
+    at::addmm_out(out, out, a, b);
+  }
+}
+
+// to += from
+TUTTI_VECTORIZED void add_rounded(const BFloat16* from, float* to, int64_t size) {
+  lanes::each(
+      size, [&](int64_t i, int64_t n) __attribute__((always_inline)) {
+        lanes::Vec a, b;
+        lanes::get(from + i, n, a);
+        lanes::get(to + i, n, b);
+        lanes::put(to + i, n, a + b);
+      });
+}
+void add_into(const at::Tensor& from, at::Tensor& to) {
+  if (!to.device().is_cpu()) {
+    to.add_(from);
+    return;
+  }
+  const auto* source = from.const_data_ptr<BFloat16>();
+  auto* target = to.mutable_data_ptr<float>();
+  at::parallel_for(0, to.numel(), rows_per_task(1), [&](int64_t first, int64_t last) {
+    add_rounded(source + first, target + first, last - first);
+  });
+}
+
+// table[index[r]] += rows[r]. Each thread takes some columns of all rows: rows may repeat.
+TUTTI_VECTORIZED void add_rows(const float* rows, const int64_t* index, float* table, int64_t n,
+                               int64_t d, int64_t width) {
+  for (int64_t r = 0; r < n; ++r) lanes::axpy(1.0F, rows + r * d, table + index[r] * d, width);
+}
+void scatter_rows(const at::Tensor& rows, const at::Tensor& index, at::Tensor& table) {
+  if (!table.device().is_cpu()) {
+    table.index_add_(0, index, rows);
+    return;
+  }
+  const int64_t n = rows.size(0), d = rows.size(1);
+  const auto* from = rows.const_data_ptr<float>();
+  const auto* to_row = index.const_data_ptr<int64_t>();
+  auto* to = table.mutable_data_ptr<float>();
+  at::parallel_for(0, d, std::max<int64_t>(64, rows_per_task(n)), [&](int64_t first, int64_t last) {
+    add_rows(from + first, to_row, to + first, n, d, last - first);
+  });
+}
+
+// weight.grad += g^T x, for the operands' type.
+void add_weight_gradient(const Weight& weight, const at::Tensor& g, const at::Tensor& x) {
+  at::Tensor grad = weight.grad;
+  if (g.scalar_type() == grad.scalar_type()) {
+    multiply(g.t(), x, grad, /*beta=*/1);
+    return;
+  }
+  at::Tensor rounded = at::empty(grad.sizes(), g.options());
+  multiply(g.t(), x, rounded, /*beta=*/0);
+  add_into(rounded, grad);
+}
+
+// The edges of a node whose inputs are `inputs` and then the weight's parameters.
+edge_list edges_of(std::initializer_list<at::Tensor> inputs, const Weight& weight) {
+  edge_list edges;
+  edges.reserve(inputs.size() + weight.leaves.size());
+  const auto add = [&](const at::Tensor& t) {
+    edges.push_back(t.requires_grad() ? torch::autograd::impl::gradient_edge(t) : Edge());
+  };
+  for (const at::Tensor& t : inputs) add(t);
+  for (const at::Tensor& t : weight.leaves) add(t);
+  return edges;
+}
+
+bool is_recorded(std::initializer_list<at::Tensor> inputs, const Weight& weight) {
+  if (!c10::GradMode::is_enabled()) return false;
+  for (const at::Tensor& t : inputs) {
+    if (t.requires_grad()) return true;
+  }
+  return weight.grad.defined();
+}
+
+struct LinearBackward : Node {
+  Weight weight;
+  at::Tensor x;         // in the products' type
+  at::ScalarType type;  // of the layer's input
+  bool has_residual;
+
+  variable_list apply(variable_list&& grads) override {
+    const c10::AutoGradMode no_grad(false);
+    variable_list out(num_outputs());
+    const at::Tensor given = grads[0].contiguous();
+    if (has_residual) out[0] = given;
+    const at::Tensor g = given.to(x.scalar_type());
+    const size_t input = has_residual ? 1 : 0;
+    if (task_should_compute_output(input)) {
+      at::Tensor dx = at::empty(x.sizes(), g.options());
+      multiply(g, weight.compute, dx, /*beta=*/0);
+      out[input] = dx.to(type);
+    }
+    if (weight.grad.defined()) add_weight_gradient(weight, g, x);
+    return out;
+  }
+  void release_variables() override { x.reset(); }
+};
+
+struct GatherRowsBackward : Node {
+  Weight table;
+  at::Tensor index;
+
+  variable_list apply(variable_list&& grads) override {
+    const c10::AutoGradMode no_grad(false);
+    if (table.grad.defined()) {
+      at::Tensor grad = table.grad;
+      scatter_rows(grads[0].contiguous(), index, grad);
+    }
+    return variable_list(num_outputs());
+  }
+  void release_variables() override { index.reset(); }
+};
+
+// `residual` may be undefined.
+at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const Weight& weight) {
+  const bool has_residual = residual.defined();
+  const at::Tensor x = given.detach().to(weight.compute.scalar_type());
+  TUTTI_CHECK(x.dim() == 2 && x.size(1) == weight.compute.size(1), "the input's width");
+  at::Tensor out;
+  {
+    const c10::AutoGradMode no_grad(false);
+    if (has_residual && x.scalar_type() == residual.scalar_type()) {
+      out = residual.detach().clone();
+      multiply(x, weight.compute.t(), out, /*beta=*/1);
+    } else {
+      out = at::empty({x.size(0), weight.compute.size(0)}, x.options());
+      multiply(x, weight.compute.t(), out, /*beta=*/0);
+      if (has_residual) {
+        at::Tensor sum = residual.detach().clone();
+        add_into(out, sum);
+        out = sum;
+      }
+    }
+  }
+  const auto record = [&](std::initializer_list<at::Tensor> inputs) {
+    if (!is_recorded(inputs, weight)) return;
+    auto node = std::shared_ptr<LinearBackward>(new LinearBackward, torch::autograd::deleteNode);
+    node->set_next_edges(edges_of(inputs, weight));
+    node->weight = weight;
+    node->x = x;
+    node->type = given.scalar_type();
+    node->has_residual = has_residual;
+    torch::autograd::set_history(out, node);
+  };
+  if (has_residual) {
+    record({residual, given});
+  } else {
+    record({given});
+  }
+  return out;
+}
+
+}  // namespace
+
+at::Tensor linear(const at::Tensor& x, const Weight& weight) {
+  return product({}, x, weight);
+}
+
+at::Tensor linear_residual(const at::Tensor& residual, const at::Tensor& x, const Weight& weight) {
+  return product(residual, x, weight);
+}
+
+at::Tensor gather_rows(const Weight& table, const at::Tensor& index) {
+  at::Tensor out;
+  {
+    const c10::AutoGradMode no_grad(false);
+    out = table.leaves.front().index_select(0, index);
+  }
+  if (!is_recorded({}, table)) return out;
+  auto node =
+      std::shared_ptr<GatherRowsBackward>(new GatherRowsBackward, torch::autograd::deleteNode);
+  node->set_next_edges(edges_of({}, table));
+  node->table = table;
+  node->index = index;
+  torch::autograd::set_history(out, node);
+  return out;
+}
+
+}  // namespace tutti::trainer

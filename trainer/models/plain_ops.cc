@@ -1,0 +1,53 @@
+#include "trainer/models/plain_ops.h"
+
+#include <limits>
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/softmax.h>
+
+namespace tutti::trainer::plain {
+namespace {
+
+// Arithmetic is fp32 for bf16 (and the type's own for fp32 and fp64).
+at::Tensor widened(const at::Tensor& t) {
+  return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t;
+}
+
+}  // namespace
+
+at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon,
+                    at::ScalarType type) {
+  const at::Tensor y = x * at::rsqrt(x.square().mean(-1, /*keepdim=*/true) + epsilon) * weight;
+  return type == at::kBFloat16 ? y.to(type) : y;
+}
+
+at::Tensor gated_gelu(const at::Tensor& gate_up) {
+  const int64_t n = gate_up.size(1) / 2;
+  const at::Tensor wide = widened(gate_up);
+  return (at::gelu(wide.narrow(1, 0, n), "tanh") * wide.narrow(1, n, n)).to(gate_up.scalar_type());
+}
+
+at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
+                          const AttentionLists& lists, int64_t num_heads) {
+  const int64_t queries = q.size(0), longest = lists.keys.size(1), width = q.size(1),
+                d = width / num_heads;
+  const at::Tensor is_listed = at::arange(longest, lists.counts.options()).unsqueeze(0) <
+                               lists.counts.unsqueeze(1);  // [Q, T]
+  const at::Tensor keys = lists.keys * is_listed;  // what is behind the counts may be anything
+  const at::Tensor listed =
+      widened(kv).index_select(0, keys.view({-1})).view({queries, longest, 2, num_heads, d});
+  at::Tensor scores =
+      at::einsum("qhd,qthd->qth", {widened(q).view({queries, num_heads, d}), listed.select(2, 0)});
+  if (bias.defined()) scores = scores + bias.index_select(0, lists.position).narrow(1, 0, longest);
+  scores = scores.masked_fill(is_listed.logical_not().unsqueeze(2),
+                              -std::numeric_limits<float>::infinity());
+  return at::einsum("qth,qthd->qhd", {at::softmax(scores, 1), listed.select(2, 1)})
+      .reshape({queries, width})
+      .to(q.scalar_type());
+}
+
+}  // namespace tutti::trainer::plain
