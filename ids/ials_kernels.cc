@@ -1,6 +1,7 @@
 #include "ids/ials_kernels.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ids/vectorize.h"
 
@@ -88,6 +89,21 @@ TUTTI_INLINE void kernel_tile(const float* y, int64_t width, int64_t last, int64
 }
 
 }  // namespace
+
+TUTTI_VECTORIZED
+void row_scale(const float* weighted_gram, float ridge, int64_t dim, float* scale) {
+  for (int64_t j = 0; j < dim; ++j) scale[j] = 1 / std::sqrt(weighted_gram[j] + ridge);
+}
+
+TUTTI_VECTORIZED
+void multiply(const float* a, const float* b, int64_t n, float* out) {
+  for (int64_t j = 0; j < n; ++j) out[j] = a[j] * b[j];
+}
+
+TUTTI_VECTORIZED
+void divide(const float* a, const float* b, int64_t n, float* out) {
+  for (int64_t j = 0; j < n; ++j) out[j] = a[j] / b[j];
+}
 
 TUTTI_VECTORIZED
 void gather_scaled(const float* table, int64_t dim, std::span<const int32_t> entries,

@@ -9,6 +9,11 @@ namespace tutti::ids {
 
 constexpr int64_t kIalsLanes = 16;
 
+// scale[j] = 1 / sqrt(weighted_gram[j] + ridge)
+void row_scale(const float* weighted_gram, float ridge, int64_t dim, float* scale);
+void multiply(const float* a, const float* b, int64_t n, float* out);  // each by each
+void divide(const float* a, const float* b, int64_t n, float* out);
+
 // y[i] = scale * table[entries[i]], padded with zeros from `dim` to `width`. `scale` [width].
 void gather_scaled(const float* table, int64_t dim, std::span<const int32_t> entries,
                    const float* scale, int64_t width, float* y);

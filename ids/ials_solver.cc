@@ -1,7 +1,6 @@
 #include "ids/ials_solver.h"
 
 #include <algorithm>
-#include <cmath>
 
 #include "dist/runtime/errors.h"
 #include "ids/ials_kernels.h"
@@ -27,8 +26,7 @@ void IalsRowSolver::gather(std::span<const int32_t> entries, double lambda) {
   num_entries_ = std::ssize(entries);
   // Room for the largest row so far and some: few rows are large.
   if (rows_.size() < num_entries_ * width_) rows_.reserve(num_entries_ * width_ * 3 / 2);
-  const auto ridge = static_cast<float>(lambda);
-  for (int64_t j = 0; j < dim_; ++j) scale_[j] = 1 / std::sqrt(weighted_gram_[j] + ridge);
+  row_scale(weighted_gram_, static_cast<float>(lambda), dim_, scale_.data());
   gather_scaled(table_, dim_, entries, scale_.data(), width_, rows_.data());
 }
 
@@ -55,21 +53,17 @@ void IalsRowSolver::solve_primal() {
               "the identity plus a Gram matrix is positive definite");
 }
 
-void IalsRowSolver::unscale(float* x) const {
-  for (int64_t j = 0; j < dim_; ++j) x[j] = scale_[j] * solution_[j];
-}
-
 void IalsRowSolver::solve_by_cg(std::span<const int32_t> entries, double lambda, int steps,
                                 float* x) {
   gather(entries, lambda);
   if (num_entries_ <= std::min(kFewEntries, dim_)) {
     solve_dual();
   } else {
-    for (int64_t j = 0; j < dim_; ++j) solution_[j] = x[j] / scale_[j];
+    divide(x, scale_.data(), dim_, solution_.data());
     conjugate_gradients(rows_.data(), num_entries_, width_, steps, scratch_.data(),
                         solution_.data());
   }
-  unscale(x);
+  multiply(scale_.data(), solution_.data(), dim_, x);
 }
 
 void IalsRowSolver::solve_exactly(std::span<const int32_t> entries, double lambda, float* x) {
@@ -79,7 +73,7 @@ void IalsRowSolver::solve_exactly(std::span<const int32_t> entries, double lambd
   } else {
     solve_primal();
   }
-  unscale(x);
+  multiply(scale_.data(), solution_.data(), dim_, x);
 }
 
 double IalsRowSolver::squared_error() const {

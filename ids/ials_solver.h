@@ -31,7 +31,6 @@ class IalsRowSolver {
   void gather(std::span<const int32_t> entries, double lambda);
   void solve_dual();    // n unknowns
   void solve_primal();  // dim unknowns
-  void unscale(float* x) const;
 
   const float* table_;
   const float* weighted_gram_;

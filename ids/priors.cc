@@ -40,7 +40,8 @@ class GroupMeans {
 }  // namespace
 
 void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& support,
-                      double strength, int64_t dim, std::vector<float>* vectors) {
+                      double strength, int64_t dim, std::vector<float>* vectors,
+                      const std::vector<uint8_t>* only) {
   const int64_t num_tracks = catalog.num_tracks();
   TUTTI_CHECK(std::ssize(*vectors) == num_tracks * dim && std::ssize(support) == num_tracks,
               "one vector a track");
@@ -65,6 +66,7 @@ void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& 
     albums.finish(a, strength, artist >= 0 ? artists[artist] : all[0]);
   }
   for (int64_t t = 0; t < num_tracks; ++t) {
+    if (only && !(*only)[t]) continue;
     const int32_t artist = catalog.track_artist[t], album = catalog.track_album[t];
     const auto prior = album >= 0 ? albums[album] : artist >= 0 ? artists[artist] : all[0];
     const double total = support[t] + strength;

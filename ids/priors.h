@@ -14,7 +14,9 @@ namespace tutti::ids {
 // n: training playlists that hold the track, k: `strength`, in playlists. A track in no playlist
 // becomes its album's, artist's or the catalog's vector, whichever is known. A track of unknown
 // album or artist skips that line. Sums run in track order in fp64. `vectors` [num_tracks, dim].
+// `only` [num_tracks]: tracks that change; all tracks count in the means. Null: all change.
 void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& support,
-                      double strength, int64_t dim, std::vector<float>* vectors);
+                      double strength, int64_t dim, std::vector<float>* vectors,
+                      const std::vector<uint8_t>* only = nullptr);
 
 }  // namespace tutti::ids

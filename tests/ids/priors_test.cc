@@ -41,6 +41,14 @@ TEST(Priors, OfNoStrengthLeaveTracksThatWereSeenAndFillInTheOthers) {
   EXPECT_THAT(vectors, testing::ElementsAre(8, 2, 5, testing::FloatEq((3 * 8 + 1 * 2) / 4.0F), 1));
 }
 
+TEST(Priors, ChangeOnlyWhatTheyAreToldToAndLearnFromAll) {
+  std::vector<float> all{8, 2, 5, 0, 1}, some = all;
+  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, &all);
+  const std::vector<uint8_t> only{0, 1, 0, 0, 0};
+  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, &some, &only);
+  EXPECT_THAT(some, testing::ElementsAre(8, all[1], 5, 0, 1));
+}
+
 TEST(Priors, OfACatalogNobodyPlayedAreZero) {
   std::vector<float> vectors(5);
   shrink_to_priors(small_catalog(), std::vector<int32_t>(5), 2, 1, &vectors);
