@@ -1,0 +1,57 @@
+#include "trainer/base_model.h"
+
+#include <nlohmann/json.hpp>
+
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+namespace {
+
+constexpr const char* kHead = "lm_head.weight";
+
+}  // namespace
+
+nlohmann::json to_json(const BaseReport& report) {
+  nlohmann::json json = {{"loaded", report.loaded},
+                         {"num_loaded_values", report.num_loaded_values},
+                         {"added", report.added},
+                         {"ignored", nlohmann::json::array()}};
+  for (const auto& [name, reason] : report.ignored) {
+    json["ignored"].push_back({{"tensor", name}, {"reason", reason}});
+  }
+  return json;
+}
+
+T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
+                          checkpoints::Softmax softmax) {
+  T5Config config = base.config();
+  config.id_tokens = id_tokens;
+  config.text_head = config.text_head && softmax == checkpoints::Softmax::kFull;
+  return config;
+}
+
+BaseReport load_base(T5Model& model, const checkpoints::HfT5& base) {
+  BaseReport report;
+  report.ignored = base.ignored();
+  for (const checkpoints::NamedTensor& tensor : base.tensors()) {
+    if (tensor.name == kHead && !model.config().text_head) {
+      report.ignored.push_back(
+          {tensor.name, "text rows of the head: only --softmax full has them"});
+      continue;
+    }
+    Parameter* parameter = model.find(tensor.name == kHead ? "lm_head.text.weight" : tensor.name);
+    TUTTI_CHECK(parameter != nullptr && parameter->shape == tensor.shape, tensor.name);
+    checkpoints::copy_as_fp32(
+        tensor, {parameter->value.data_ptr<float>(), static_cast<size_t>(tensor.num_elements())});
+    report.loaded.push_back(tensor.name);
+    report.num_loaded_values += tensor.num_elements();
+  }
+  for (const char* rows : {"id_embedding.weight", "lm_head.id.weight"}) {
+    if (model.find(rows) != nullptr) report.added.emplace_back(rows);
+  }
+  TUTTI_CHECK(report.loaded.size() + report.added.size() == model.parameters().size(),
+              "every parameter is loaded or added");
+  return report;
+}
+
+}  // namespace tutti::trainer
