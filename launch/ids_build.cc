@@ -21,7 +21,7 @@ struct BuildArgs {
   std::string embeddings, dataset, out, num_codes = "256", norm = "damped";
   int levels = 3, threads = 1;
   bool overwrite = false;
-  ids::ResidualQuantizerOptions quantizer;
+  ids::SemanticIdOptions ids;
 };
 
 Options declare(BuildArgs& a) {
@@ -38,9 +38,14 @@ Options declare(BuildArgs& a) {
       .add("num-codes", &a.num_codes,
            "codes to choose from: one number, or one a level (256,256,64)")
       .add("norm", &a.norm, "length of a vector before it is quantized: raw | unit | damped")
-      .add("beam", &a.quantizer.beam, "paths kept while encoding; 1: nearest code at each level")
-      .add("max-steps", &a.quantizer.max_steps, "k-means steps a level, at most")
-      .add("seed", &a.quantizer.seed, "of the first codes")
+      .add("beam", &a.ids.quantizer.beam,
+           "paths kept while encoding; 1: nearest code at each level")
+      .add("group-cap", &a.ids.spill.group_cap,
+           "tracks that may share a code before some of them go to another; 0: any number")
+      .add("spill-tolerance", &a.ids.spill.tolerance,
+           "they go when their squared error grows by at most this share of it")
+      .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
+      .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("overwrite", &a.overwrite, "replace the ID table in --out");
   return options;
@@ -71,9 +76,9 @@ std::vector<int64_t> codes_of_levels(const std::string& text, int levels) {
 void check(BuildArgs& a) {
   require_at_least("--levels", a.levels, 1);
   require_at_least("--threads", a.threads, 1);
-  require_at_least("--max-steps", a.quantizer.max_steps, 1);
-  a.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
-  a.quantizer.norm = ids::norm_handling(a.norm);
+  require_at_least("--max-steps", a.ids.quantizer.max_steps, 1);
+  a.ids.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
+  a.ids.quantizer.norm = ids::norm_handling(a.norm);
 }
 
 // What a reader of the table wants to know of it. No times: the same IDs are the same bytes.
@@ -99,7 +104,11 @@ nlohmann::json report_of(const ids::SemanticIds& ids) {
             {"largest", groups.largest},
             {"p50", groups.p50},
             {"p90", groups.p90},
-            {"p99", groups.p99}}}};
+            {"p99", groups.p99}}},
+          {"spill",
+           {{"groups_above_cap", ids.spill.groups_above_cap},
+            {"tracks_above_cap", ids.spill.tracks_above_cap},
+            {"tracks_moved", ids.spill.tracks_moved}}}};
 }
 
 double percent(int64_t part, int64_t whole) {
@@ -121,6 +130,10 @@ void print_report(const ids::SemanticIds& ids) {
       groups.num_tracks, groups.num_groups, percent(groups.num_groups, groups.num_tracks),
       percent(groups.tracks_alone, groups.num_tracks), groups.p50, groups.p90, groups.p99,
       groups.largest);
+  if (ids.spill.tracks_above_cap > 0) {
+    fmt::print("{} tracks were beyond the cap of {} groups; {} moved to another code\n",
+               ids.spill.tracks_above_cap, ids.spill.groups_above_cap, ids.spill.tracks_moved);
+  }
   fmt::print("codebooks {:.1f} s, encoding {:.1f} s, uniqueness {:.1f} s\n", ids.train_s,
              ids.encode_s, ids.unique_s);
 }
@@ -144,19 +157,20 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
                      fmt::format("one a track of the catalog, {}", dataset.num_tracks()),
                      "make the embeddings again"});
   }
-  const int64_t most_codes = *std::ranges::max_element(a.quantizer.num_codes);
+  const int64_t most_codes = *std::ranges::max_element(a.ids.quantizer.num_codes);
   if (most_codes > embeddings.num_rows) {
     throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
                      fmt::format("at least one a code, {}", most_codes),
                      "ask for fewer codes with --num-codes"});
   }
-  const auto rows =
-      ids::owned_rows(embeddings.values.data(), embeddings.num_rows, embeddings.dim, comm);
+  ids::RowsInMemory rows(
+      ids::owned_rows(embeddings.values.data(), embeddings.num_rows, embeddings.dim, comm));
   const auto split = owned_splits(embeddings.num_rows, ids::kRowBlock, comm.size());
-  const std::string space = manifest.config.value("space", "cf");
+  a.ids.space = manifest.config.value("space", "cf");
+  ids::TrackOrder tracks;
+  if (comm.is_root()) tracks = {dataset.train_counts(), keys};
   ThreadPool pool(a.threads);
-  const auto ids = ids::build_semantic_ids(rows, split, dataset.train_counts(), keys, space,
-                                           a.quantizer, comm, pool);
+  const auto ids = ids::build_semantic_ids(rows, split, tracks, a.ids, comm, pool);
   if (!comm.is_root()) return 0;
 
   ids::IdTableExtras extras;
