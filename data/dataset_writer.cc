@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/dataset_counts.h"
 #include "data/dataset_files.h"
 #include "data/normalizer.h"
 #include "data/string_index.h"
@@ -51,8 +52,8 @@ struct DatasetWriter::Impl {
 
   PlaylistBlock block;  // the shard being filled
   PlaylistDetails details;
-  nlohmann::json shards = nlohmann::json::array();
-  int64_t num_entries = 0, num_by_part[3] = {0, 0, 0}, num_matched_by_split = 0;
+  DatasetTotals totals;
+  int64_t num_matched_by_split = 0;
 
   // Dirt is an error under --strict.
   void refuse_if_strict(std::string_view key, const std::string& found,
@@ -195,19 +196,19 @@ struct DatasetWriter::Impl {
     block.parts.push_back(part);
     details.keys.push_back(repaired(key, &key_storage));
     details.modified_at.push_back(modified_at);
-    num_entries += std::ssize(tracks);
-    ++num_by_part[static_cast<int>(part)];
+    totals.entries += std::ssize(tracks);
+    ++totals.playlists_in[static_cast<size_t>(part)];
     ++cleaning.playlists_kept;
     if (block.size() >= options.playlists_per_shard) write_block();
   }
 
   void write_block() {
     if (block.size() == 0) return;
-    const std::string file = shard_file(std::ssize(shards));
+    const std::string file = shard_file(std::ssize(totals.shards));
     write_shard(artefact.file(file), block, details);
-    shards.push_back({{"first", block.first},
-                      {"playlists", block.size()},
-                      {"entries", std::ssize(block.tracks)}});
+    totals.shards.push_back({{"first", block.first},
+                             {"playlists", block.size()},
+                             {"entries", std::ssize(block.tracks)}});
     const int64_t next = block.first + block.size();
     block = PlaylistBlock();
     block.first = next;
@@ -301,19 +302,8 @@ Manifest DatasetWriter::finish(std::map<std::string, std::string> made_from) {
   manifest.kind = "dataset";
   manifest.config = w.config;
   manifest.made_from = std::move(made_from);
-  manifest.counts = {{"playlists", w.cleaning.playlists_kept},
-                     {"entries", w.num_entries},
-                     {"tracks", w.catalog.num_tracks()},
-                     {"artists", w.catalog.artist_keys.size()},
-                     {"albums", w.catalog.album_keys.size()},
-                     {"tags", w.catalog.tag_names.size()},
-                     {"raw_titles", w.titles.raw.size()},
-                     {"normalized_titles", w.titles.normalized.size()},
-                     {"train", w.num_by_part[0]},
-                     {"validation", w.num_by_part[1]},
-                     {"test", w.num_by_part[2]},
-                     {"shards", w.shards},
-                     {"cleaning", to_json(w.cleaning)}};
+  manifest.counts = dataset_counts(w.catalog, w.titles, w.totals);
+  manifest.counts["cleaning"] = to_json(w.cleaning);
   return w.artefact.commit(std::move(manifest));
 }
 

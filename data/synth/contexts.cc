@@ -1,5 +1,7 @@
 #include "data/synth/contexts.h"
 
+#include <map>
+
 namespace tutti::data {
 namespace {
 
@@ -295,6 +297,23 @@ std::span<const std::string_view> first_names() {
 }
 std::span<const std::string_view> seasons_and_months() {
   return kSeasonsAndMonths;
+}
+
+std::vector<std::vector<int32_t>> rows_of_context_tags(const StringTable& tag_names) {
+  std::map<std::string_view, int32_t> row_of;
+  for (int64_t tag = 0; tag < tag_names.size(); ++tag) {
+    row_of[tag_names[tag]] = static_cast<int32_t>(tag);
+  }
+  std::vector<std::vector<int32_t>> rows;
+  for (const Context& context : all_contexts()) {
+    rows.emplace_back();
+    for (const std::string_view tag : context.tags) {
+      if (const auto found = row_of.find(tag); found != row_of.end()) {
+        rows.back().push_back(found->second);
+      }
+    }
+  }
+  return rows;
 }
 
 }  // namespace tutti::data

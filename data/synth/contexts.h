@@ -1,7 +1,11 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string_view>
+#include <vector>
+
+#include "data/string_table.h"
 
 namespace tutti::data {
 
@@ -14,6 +18,9 @@ struct Context {
   std::string_view emoji;
 };
 std::span<const Context> all_contexts();
+
+// The rows of each context's tags in a table of tag names, [contexts]; unknown tags are left out.
+std::vector<std::vector<int32_t>> rows_of_context_tags(const StringTable& tag_names);
 
 // Titles that say nothing of the music: "my playlist", "favs", first names, months of a year.
 std::span<const std::string_view> vague_titles();

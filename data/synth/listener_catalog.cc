@@ -97,6 +97,10 @@ std::vector<int32_t> ListenerCatalog::theme_of_track(int32_t track, int64_t most
   return theme;
 }
 
+std::vector<int32_t> ListenerCatalog::some_theme(int64_t most, Rng& rng) const {
+  return theme_of_track(everything_.draw(rng), most, rng);
+}
+
 bool ListenerCatalog::extend(std::vector<int32_t>* tags, int32_t tag) const {
   if (std::find(tags->begin(), tags->end(), tag) != tags->end()) return false;
   tags->push_back(tag);

@@ -6,12 +6,13 @@
 
 #include "data/catalog.h"
 #include "data/synth/popularity.h"
+#include "data/synth/theme_source.h"
 
 namespace tutti::data {
 
 // A catalogue as the simulated listeners know it: what is popular, what carries a tag, what else an
 // artist made. Keeps a reference to the catalogue.
-class ListenerCatalog {
+class ListenerCatalog : public ThemeSource {
  public:
   // DataError when the catalogue is too small or carries no tags.
   ListenerCatalog(const Catalog& catalog, const SynthOptions& options);
@@ -31,6 +32,9 @@ class ListenerCatalog {
   // often than moods, and moods more often than instruments. Tags are dropped until at least
   // min_theme_tracks carry the rest; may be empty.
   std::vector<int32_t> theme_of_track(int32_t track, int64_t most, Rng& rng) const;
+  const StringTable& tag_names() const override { return catalog_.tag_names; }
+  // Of a track drawn by popularity.
+  std::vector<int32_t> some_theme(int64_t most, Rng& rng) const override;
   // Adds `tag` when enough tracks carry it together with the others.
   bool extend(std::vector<int32_t>* tags, int32_t tag) const;
 

@@ -1,12 +1,13 @@
 #include "data/synth/playlist_generator.h"
 
 #include <algorithm>
-#include <cmath>
-#include <map>
+#include <utility>
 
 #include <fmt/format.h>
 
+#include "data/synth/chosen_tracks.h"
 #include "data/synth/contexts.h"
+#include "data/synth/lengths.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti::data {
@@ -14,69 +15,14 @@ namespace {
 
 constexpr int kTries = 12;  // before a source of tracks counts as used up
 
-double normal_cdf(double x) {
-  return 0.5 * std::erfc(-x / std::sqrt(2.0));
-}
-
-// The tracks of one playlist, in the order they came.
-class Chosen {
- public:
-  bool add(int32_t track) {
-    const auto at = std::lower_bound(sorted_.begin(), sorted_.end(), track);
-    if (at != sorted_.end() && *at == track) return false;
-    sorted_.insert(at, track);
-    order_.push_back(track);
-    return true;
-  }
-  int64_t size() const { return std::ssize(order_); }
-  int32_t any(Rng& rng) const { return order_[rng.below(order_.size())]; }
-  std::vector<int32_t> take() { return std::move(order_); }
-
- private:
-  std::vector<int32_t> sorted_, order_;
-};
-
-std::vector<std::vector<int32_t>> find_context_tags(const Catalog& catalog) {
-  std::map<std::string_view, int32_t> row_of;
-  for (int64_t tag = 0; tag < catalog.tag_names.size(); ++tag) {
-    row_of[catalog.tag_names[tag]] = static_cast<int32_t>(tag);
-  }
-  std::vector<std::vector<int32_t>> rows;
-  for (const Context& context : all_contexts()) {
-    rows.emplace_back();
-    for (const std::string_view tag : context.tags) {
-      if (const auto found = row_of.find(tag); found != row_of.end()) {
-        rows.back().push_back(found->second);
-      }
-    }
-  }
-  return rows;
-}
-
 }  // namespace
-
-double location_of_cut_lognormal(double mean, double sigma, int64_t first, int64_t last) {
-  const double log_low = std::log(static_cast<double>(first) - 0.5);
-  const double log_high = std::log(static_cast<double>(last) + 0.5);
-  const auto mean_at = [&](double mu) {
-    const double a = (log_low - mu) / sigma, b = (log_high - mu) / sigma;
-    return std::exp(mu + sigma * sigma / 2) * (normal_cdf(b - sigma) - normal_cdf(a - sigma)) /
-           (normal_cdf(b) - normal_cdf(a));
-  };
-  double low = log_low - 2 * sigma, high = log_high + 2 * sigma;
-  for (int i = 0; i < 60; ++i) {
-    const double middle = (low + high) / 2;
-    (mean_at(middle) < mean ? low : high) = middle;
-  }
-  return low;
-}
 
 PlaylistGenerator::PlaylistGenerator(const Catalog& catalog, const SynthOptions& options)
     : options_(options),
       catalog_(catalog, options),
       titles_(catalog_, options),
       max_length_(std::min(options.max_length, catalog.num_tracks() / 2)),
-      context_tags_(find_context_tags(catalog)) {
+      context_tags_(rows_of_context_tags(catalog.tag_names)) {
   // The cut parts of the log-normal must stay small enough to draw again.
   const double least = 1.6 * static_cast<double>(options.min_length);
   const double most = 0.6 * static_cast<double>(max_length_);
@@ -92,16 +38,27 @@ PlaylistGenerator::PlaylistGenerator(const Catalog& catalog, const SynthOptions&
                                           options.min_length, max_length_);
 }
 
+SynthTitle PlaylistGenerator::choose_title(Rng& rng) const {
+  const int64_t row = titles_.draw(rng);
+  return {decorate_title(titles_.title(row).text, rng), row};
+}
+
+SynthTitle PlaylistGenerator::title(int64_t index) const {
+  Rng rng(options_.seed, Purpose::kSynthPlaylist, index);
+  return choose_title(rng);
+}
+
 SynthPlaylist PlaylistGenerator::playlist(int64_t index) const {
   Rng rng(options_.seed, Purpose::kSynthPlaylist, index);
+  SynthTitle title = choose_title(rng);
   SynthPlaylist playlist;
-  playlist.title_row = titles_.draw(rng);
-  playlist.title = decorate_title(titles_.title(playlist.title_row).text, rng);
+  playlist.title_row = title.row;
+  playlist.title = std::move(title.text);
   const auto theme = choose_theme(playlist.title_row, rng);
-  playlist.tracks = choose_tracks(theme, choose_length(rng), rng);
-  // MPD's playlists were made from January 2010 to October 2017, later years more.
-  constexpr double kFirst = 1262304000, kLast = 1509494400;
-  playlist.modified_at = static_cast<int64_t>(kFirst + (kLast - kFirst) * std::sqrt(rng.uniform()));
+  const int64_t length =
+      draw_length(log_length_, options_.length_sigma, options_.min_length, max_length_, rng);
+  playlist.tracks = choose_tracks(theme, length, rng);
+  playlist.modified_at = draw_modified_at(rng);
   return playlist;
 }
 
@@ -125,13 +82,6 @@ std::vector<int32_t> PlaylistGenerator::choose_theme(int64_t title_row, Rng& rng
   return theme;
 }
 
-int64_t PlaylistGenerator::choose_length(Rng& rng) const {
-  for (;;) {
-    const auto length = std::lround(std::exp(log_length_ + options_.length_sigma * rng.normal()));
-    if (length >= options_.min_length && length <= max_length_) return length;
-  }
-}
-
 std::vector<int32_t> PlaylistGenerator::choose_tracks(const std::vector<int32_t>& theme,
                                                       int64_t length, Rng& rng) const {
   const Catalog& catalog = catalog_.catalog();
@@ -144,7 +94,7 @@ std::vector<int32_t> PlaylistGenerator::choose_tracks(const std::vector<int32_t>
     return theme.empty() || std::any_of(theme.begin(), theme.end(),
                                         [&](int32_t tag) { return catalog_.carries(track, tag); });
   };
-  Chosen chosen;
+  ChosenTracks chosen;
   const auto add_drawn = [&](const WeightedItems& from) {
     for (int i = 0; i < kTries; ++i) {
       if (chosen.add(from.draw(rng))) return true;

@@ -17,6 +17,10 @@ class WeightedItems {
   void add(int32_t item, double weight);  // weight >= 0
   int64_t size() const { return std::ssize(items_); }
   int32_t draw(Rng& rng) const;  // not empty
+  // Of the sum of all weights that item number i (in order of adding) has.
+  double share(int64_t i) const {
+    return (cumulative_[i] - (i == 0 ? 0 : cumulative_[i - 1])) / cumulative_.back();
+  }
   std::span<const int32_t> items() const { return items_; }
 
  private:

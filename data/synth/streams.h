@@ -16,4 +16,27 @@ constexpr uint64_t title_stream(int64_t draw) {
   return (uint64_t{2} << 40) + static_cast<uint64_t>(draw);
 }
 
+// ... and of a generated catalogue: what belongs to it as a whole, its scenes, and the size,
+// character and name of its artists, albums and tracks.
+enum class CatalogStream : uint64_t {
+  kArtistOrder = 3,
+  kSizeOrder,
+  kSceneGenres,
+  kScene,
+  kAlbumSizes,
+  kArtistPopularity,
+  kAlbumPopularity,
+  kTrackPopularity,
+  kArtistTags,
+  kTrackTags,
+  kArtistName,
+  kAlbumName,
+  kTrackName,
+  kDuration,
+  kPlaylistOrder,
+};
+constexpr uint64_t catalog_stream(CatalogStream use, int64_t index = 0) {
+  return (static_cast<uint64_t>(use) << 40) + static_cast<uint64_t>(index);
+}
+
 }  // namespace tutti::data

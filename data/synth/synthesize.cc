@@ -1,12 +1,17 @@
 #include "data/synth/synthesize.h"
 
 #include <algorithm>
+#include <exception>
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
-#include "dist/runtime/thread_pool.h"
+#include "data/sharded_writer.h"
+#include "data/synth/playlist_generator.h"
+#include "data/synth/scene_playlists.h"
+#include "dist/together.h"
 
 namespace tutti::data {
 namespace {
@@ -14,72 +19,142 @@ namespace {
 constexpr int64_t kPlaylistsPerRound = 8192;  // held in memory at once
 constexpr int64_t kPlaylistsPerBlock = 128;
 
-}  // namespace
-
-SynthResult synthesize(const Dataset& source, const SynthOptions& options,
-                       const DatasetOptions& dataset_options, const std::filesystem::path& out,
-                       bool overwrite, int num_threads,
-                       const std::function<void(int64_t)>& on_progress) {
-  // First the writer: a destination that cannot be had is said before the work starts.
+nlohmann::json manifest_config(const SynthOptions& options, const SplitOptions& split) {
   nlohmann::json config = to_json(options);
   config["simulated"] = true;  // reports must say so
-  config["unseen_titles"] = dataset_options.split.unseen_titles;
-  config["held_out"] = dataset_options.split.held_out;
-  config["split_seed"] = dataset_options.split.seed;
-  DatasetWriter writer(out, dataset_options, std::move(config), overwrite);
-  const PlaylistGenerator generator(source.catalog(), options);
-  writer.set_catalog(source.catalog());
-  SynthCounter counter(source.num_tracks(), generator.titles().size());
-  ThreadPool pool(num_threads);
-  std::vector<SynthPlaylist> round;
-  for (int64_t first = 0; first < options.num_playlists; first += kPlaylistsPerRound) {
-    const int64_t size = std::min(kPlaylistsPerRound, options.num_playlists - first);
-    round.resize(size);
+  config["unseen_titles"] = split.unseen_titles;
+  config["held_out"] = split.held_out;
+  config["split_seed"] = split.seed;
+  return config;
+}
+
+// Calls make(i) for every playlist of `own` on the threads, and take(i) in order on this one.
+template <typename Make, typename Take>
+void in_rounds(Range own, ThreadPool& pool, const Make& make, const Take& take) {
+  for (int64_t first = own.first; first < own.last; first += kPlaylistsPerRound) {
+    const int64_t size = std::min(kPlaylistsPerRound, own.last - first);
     pool.for_each_block((size + kPlaylistsPerBlock - 1) / kPlaylistsPerBlock,
                         [&](int64_t block, int) {
                           const int64_t begin = block * kPlaylistsPerBlock;
                           const int64_t end = std::min(begin + kPlaylistsPerBlock, size);
-                          for (int64_t i = begin; i < end; ++i) {
-                            round[i] = generator.playlist(first + i);
-                          }
+                          for (int64_t i = begin; i < end; ++i) make(i, first + i);
                         });
-    for (int64_t i = 0; i < size; ++i) {
-      writer.add_playlist(fmt::format("synth-{}", first + i), round[i].title,
-                          std::span<const int32_t>(round[i].tracks), round[i].modified_at);
-      counter.add(round[i]);
-    }
-    if (on_progress) on_progress(first + size);
+    for (int64_t i = 0; i < size; ++i) take(i, first + i);
   }
-  return {writer.finish({{"catalog", source.manifest().hash}}), counter.statistics()};
 }
 
-nlohmann::json to_json(const SynthOptions& o) {
-  return {
-      {"num_playlists", o.num_playlists},
-      {"seed", o.seed},
-      {"mean_length", o.mean_length},
-      {"length_sigma", o.length_sigma},
-      {"min_length", o.min_length},
-      {"max_length", o.max_length},
-      {"min_theme_tracks", o.min_theme_tracks},
-      {"popularity_exponent", o.popularity_exponent},
-      {"popularity_offset", o.popularity_offset},
-      {"artist_share", o.artist_share},
-      {"theme_flatness", o.theme_flatness},
-      {"num_titles", o.num_titles},
-      {"title_exponent", o.title_exponent},
-      {"title_offset", o.title_offset},
-      {"vague_titles", o.vague_titles},
-      {"context_titles", o.context_titles},
-      {"two_tags", o.two_tags},
-      {"three_tags", o.three_tags},
-      {"hidden_tag", o.hidden_tag},
-      {"vague_theme", o.vague_theme},
-      {"partial_theme", o.partial_theme},
-      {"artist_run", o.artist_run},
-      {"album_run", o.album_run},
-      {"off_theme", o.off_theme},
-  };
+void declare_titles(const PlaylistSource& source, const SynthRun& run,
+                    ShardedDatasetWriter* writer) {
+  std::vector<std::string> round(kPlaylistsPerRound);
+  in_rounds(
+      writer->own(), run.pool,
+      [&](int64_t i, int64_t index) { round[i] = source.title(index).text; },
+      [&](int64_t i, int64_t) { writer->declare_title(round[i]); });
+  writer->share_titles();
+}
+
+void add_playlists(const PlaylistSource& source, const TrackMakers& makers, const SynthRun& run,
+                   ShardedDatasetWriter* writer, SynthCounter* counter) {
+  std::vector<SynthPlaylist> round(kPlaylistsPerRound);
+  std::vector<Variety> varieties(kPlaylistsPerRound);
+  int64_t done = 0;
+  in_rounds(
+      writer->own(), run.pool,
+      [&](int64_t i, int64_t index) {
+        round[i] = source.playlist(index);
+        varieties[i] = variety_of(round[i].tracks, makers);
+      },
+      [&](int64_t i, int64_t index) {
+        const SynthPlaylist& playlist = round[i];
+        writer->add_playlist(fmt::format("synth-{}", index), playlist.title, playlist.tracks,
+                             playlist.modified_at);
+        counter->add(index, playlist, varieties[i]);
+        if (++done % kPlaylistsPerRound == 0 && run.on_progress) {
+          run.on_progress(done * run.comm.size());
+        }
+      });
+}
+
+// `make_catalog` is called on rank 0, when all playlists are written.
+SynthResult write_playlists(const PlaylistSource& source, const TrackMakers& makers,
+                            const SynthOptions& options,
+                            const std::function<const Catalog&()>& make_catalog,
+                            std::map<std::string, std::string> made_from,
+                            ShardedDatasetWriter* writer, const SynthRun& run) {
+  SynthResult result;
+  SynthCounter counter(makers, source.num_titles(), options.num_playlists);
+  declare_titles(source, run, writer);
+  const Catalog* catalog = nullptr;
+  run_together(run.comm, [&] {
+    add_playlists(source, makers, run, writer, &counter);
+    if (run.comm.is_root()) catalog = &make_catalog();
+  });
+  result.manifest = writer->finish(catalog, std::move(made_from));
+  counter.merge(run.comm);
+  result.statistics = counter.statistics(writer->titles().raw.size());
+  return result;
+}
+
+ShardedDatasetOptions sharded(const SynthRun& run, nlohmann::json config,
+                              const SynthOptions& options, int64_t num_tracks) {
+  return {.out = run.out,
+          .overwrite = run.overwrite,
+          .config = std::move(config),
+          .split = run.split,
+          .num_playlists = options.num_playlists,
+          .num_tracks = num_tracks,
+          .playlists_per_shard = run.playlists_per_shard};
+}
+
+}  // namespace
+
+SynthResult synthesize(const Dataset& source, const SynthOptions& options, const SynthRun& run) {
+  const Catalog& catalog = source.catalog();
+  // First the writer: a destination that cannot be had is said before the work starts.
+  ShardedDatasetWriter writer(
+      sharded(run, manifest_config(options, run.split), options, source.num_tracks()), run.comm);
+  try {
+    std::optional<PlaylistGenerator> generator;
+    run_together(run.comm, [&] { generator.emplace(catalog, options); });
+    const TrackMakers makers{catalog.track_artist, catalog.track_album, catalog.artist_keys.size(),
+                             catalog.album_keys.size()};
+    return write_playlists(
+        *generator, makers, options, [&]() -> const Catalog& { return catalog; },
+        {{"catalog", source.manifest().hash}}, &writer, run);
+  } catch (...) {
+    writer.give_up();
+    throw;
+  }
+}
+
+SynthResult synthesize(const CatalogOptions& catalog_options, const SynthOptions& options,
+                       const SynthRun& run) {
+  nlohmann::json config = manifest_config(options, run.split);
+  config["catalog"] = to_json(catalog_options);
+  config["catalog_simulated"] = true;
+  ShardedDatasetWriter writer(sharded(run, std::move(config), options, catalog_options.num_tracks),
+                              run.comm);
+  try {
+    std::optional<GeneratedCatalog> generated;
+    std::optional<ScenePlaylists> playlists;
+    run_together(run.comm, [&] {
+      generated.emplace(catalog_options, run.pool);
+      playlists.emplace(*generated, options);
+    });
+    const auto [artists, albums] = makers_by_row(generated->layout());
+    const TrackMakers makers{artists, albums, generated->layout().num_artists(),
+                             generated->layout().num_albums()};
+    Catalog catalog;
+    SynthResult result = write_playlists(
+        *playlists, makers, options,
+        [&]() -> const Catalog& { return catalog = generated->catalog(run.pool); }, {}, &writer,
+        run);
+    if (run.comm.is_root()) result.shared_names = count_shared_names(catalog);
+    return result;
+  } catch (...) {
+    writer.give_up();
+    throw;
+  }
 }
 
 }  // namespace tutti::data

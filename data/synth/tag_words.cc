@@ -218,6 +218,12 @@ std::vector<std::string> phrases_of_tag(std::string_view tag) {
   return phrases;
 }
 
+std::vector<std::string_view> known_tags() {
+  std::vector<std::string_view> tags;
+  for (const Entry& entry : kEntries) tags.push_back(entry.tag);
+  return tags;
+}
+
 std::string plain_words_of_tag(std::string_view tag) {
   return phrases_of_tag(tag).front();
 }

@@ -12,6 +12,9 @@ namespace tutti::data {
 std::vector<std::string> phrases_of_tag(std::string_view tag);
 std::string plain_words_of_tag(std::string_view tag);
 
+// The tags that the table knows, sorted: those of the bundled catalogue.
+std::vector<std::string_view> known_tags();
+
 // Where a tag stands among others: moods before genres before instruments ("dark electronic
 // piano"). Tags of other forms count as genres.
 enum class TagKind { kMood = 0, kGenre = 1, kInstrument = 2 };

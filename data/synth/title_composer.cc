@@ -120,9 +120,8 @@ std::string fill(std::string_view form, const std::vector<std::string>& tags,
 }
 
 // Moods, then genres, then instruments; sometimes in no order.
-std::vector<std::string> say_tags(const ListenerCatalog& catalog, std::vector<int32_t> tags,
-                                  Rng& rng) {
-  const auto& names = catalog.catalog().tag_names;
+std::vector<std::string> say_tags(const ThemeSource& themes, std::vector<int32_t> tags, Rng& rng) {
+  const auto& names = themes.tag_names();
   if (rng.uniform() < 0.85) {
     std::stable_sort(tags.begin(), tags.end(), [&](int32_t a, int32_t b) {
       return kind_of_tag(names[a]) < kind_of_tag(names[b]);
@@ -148,17 +147,13 @@ std::string vague_title(Rng& rng) {
   return std::string(pick_one(kSigns, rng));
 }
 
-std::vector<int32_t> some_theme(const ListenerCatalog& catalog, int64_t most, Rng& rng) {
-  return catalog.theme_of_track(catalog.everything().draw(rng), most, rng);
-}
-
-ComposedTitle occasion_title(const ListenerCatalog& catalog, Rng& rng) {
+ComposedTitle occasion_title(const ThemeSource& themes, Rng& rng) {
   ComposedTitle title;
   title.meaning.context = static_cast<int32_t>(rng.below(all_contexts().size()));
   const Context& context = all_contexts()[title.meaning.context];
   const double u = rng.uniform();
-  if (u >= 0.4) title.meaning.tags = some_theme(catalog, u < 0.8 ? 1 : 2, rng);
-  const auto words = say_tags(catalog, title.meaning.tags, rng);
+  if (u >= 0.4) title.meaning.tags = themes.some_theme(u < 0.8 ? 1 : 2, rng);
+  const auto words = say_tags(themes, title.meaning.tags, rng);
   const std::span<const Form> forms = words.empty()       ? std::span<const Form>(kOccasion)
                                       : words.size() == 1 ? std::span<const Form>(kOccasionOneTag)
                                                           : std::span<const Form>(kOccasionTwoTags);
@@ -167,15 +162,15 @@ ComposedTitle occasion_title(const ListenerCatalog& catalog, Rng& rng) {
   return title;
 }
 
-ComposedTitle theme_title(const ListenerCatalog& catalog, const SynthOptions& options, Rng& rng) {
+ComposedTitle theme_title(const ThemeSource& themes, const SynthOptions& options, Rng& rng) {
   const double u = rng.uniform();
   const int64_t most = u < options.three_tags                      ? 3
                        : u < options.three_tags + options.two_tags ? 2
                                                                    : 1;
   ComposedTitle title;
-  title.meaning.tags = some_theme(catalog, most, rng);
+  title.meaning.tags = themes.some_theme(most, rng);
   if (title.meaning.tags.empty()) return {vague_title(rng), {}};
-  const auto words = say_tags(catalog, title.meaning.tags, rng);
+  const auto words = say_tags(themes, title.meaning.tags, rng);
   const std::span<const Form> forms = words.size() == 1   ? std::span<const Form>(kOneTag)
                                       : words.size() == 2 ? std::span<const Form>(kTwoTags)
                                                           : std::span<const Form>(kThreeTags);
@@ -185,11 +180,11 @@ ComposedTitle theme_title(const ListenerCatalog& catalog, const SynthOptions& op
 
 }  // namespace
 
-ComposedTitle compose_title(const ListenerCatalog& catalog, const SynthOptions& options, Rng& rng) {
+ComposedTitle compose_title(const ThemeSource& themes, const SynthOptions& options, Rng& rng) {
   const double u = rng.uniform();
   if (u < options.vague_titles) return {vague_title(rng), {}};
-  if (u < options.vague_titles + options.context_titles) return occasion_title(catalog, rng);
-  return theme_title(catalog, options, rng);
+  if (u < options.vague_titles + options.context_titles) return occasion_title(themes, rng);
+  return theme_title(themes, options, rng);
 }
 
 std::string decorate_title(const std::string& text, Rng& rng) {

@@ -4,7 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "data/synth/listener_catalog.h"
+#include "data/synth/options.h"
+#include "data/synth/theme_source.h"
 
 namespace tutti::data {
 
@@ -22,7 +23,7 @@ struct ComposedTitle {
 
 // One title as a listener would make it up: the tags that some popular track really carries, or an
 // occasion, said in one of several ways and put into one of several forms.
-ComposedTitle compose_title(const ListenerCatalog& catalog, const SynthOptions& options, Rng& rng);
+ComposedTitle compose_title(const ThemeSource& themes, const SynthOptions& options, Rng& rng);
 
 // The title as someone typed it: letter case, punctuation. Its normalised form stays.
 std::string decorate_title(const std::string& text, Rng& rng);

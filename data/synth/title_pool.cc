@@ -29,11 +29,11 @@ void add_meaning(const TitleMeaning& meaning, TitlePool::Title* title) {
 
 }  // namespace
 
-TitlePool::TitlePool(const ListenerCatalog& catalog, const SynthOptions& options) {
+TitlePool::TitlePool(const ThemeSource& themes, const SynthOptions& options) {
   std::unordered_map<std::string, int64_t> row_of;  // by normalised title
   for (int64_t draw = 0; draw < kDrawsPerTitle * options.num_titles; ++draw) {
     Rng rng(options.seed, Purpose::kSynthCatalog, title_stream(draw));
-    ComposedTitle composed = compose_title(catalog, options, rng);
+    ComposedTitle composed = compose_title(themes, options, rng);
     std::sort(composed.meaning.tags.begin(), composed.meaning.tags.end());
     std::string key = normalize_title(composed.text);
     if (key.empty()) continue;  // a tag of punctuation only

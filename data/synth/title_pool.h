@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/synth/popularity.h"
 #include "data/synth/title_composer.h"
 
 namespace tutti::data {
@@ -19,10 +20,11 @@ class TitlePool {
     std::vector<int64_t> counts;         // how often each was composed
   };
 
-  TitlePool(const ListenerCatalog& catalog, const SynthOptions& options);
+  TitlePool(const ThemeSource& themes, const SynthOptions& options);
 
   int64_t size() const { return std::ssize(titles_); }  // num_titles, or fewer for few tags
   const Title& title(int64_t row) const { return titles_[row]; }  // row 0 is the most frequent
+  double frequency(int64_t row) const { return frequency_.share(row); }  // of all playlists
   int64_t draw(Rng& rng) const { return frequency_.draw(rng); }
   const TitleMeaning& draw_meaning(int64_t row, Rng& rng) const;
 

@@ -6,15 +6,20 @@
 #include <set>
 #include <string>
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <gtest/gtest.h>
 
+#include "data/dataset_writer.h"
 #include "data/normalizer.h"
 #include "data/synth/contexts.h"
+#include "data/synth/lengths.h"
 #include "data/synth/playlist_generator.h"
 #include "data/synth/synthesize.h"
 #include "data/synth/tag_words.h"
 #include "dist/runtime/errors.h"
 #include "tests/data/catalogs.h"
+#include "tests/support/thread_communicator.h"
 
 namespace tutti::data {
 namespace {
@@ -28,6 +33,11 @@ SynthOptions small_options() {
   options.num_titles = 200;
   options.seed = 3;
   return options;
+}
+
+TrackMakers makers_of(const Catalog& catalog) {
+  return {catalog.track_artist, catalog.track_album, catalog.artist_keys.size(),
+          catalog.album_keys.size()};
 }
 
 const PlaylistGenerator& bundled_generator() {
@@ -142,9 +152,9 @@ TEST(PlaylistGenerator, TakesACatalogueWhoseTracksHaveNoArtistOrAlbum) {
 
 TEST(PlaylistGenerator, LooksLikeTheMillionPlaylistDatasetOverTheBundledCatalogue) {
   const auto& generator = bundled_generator();
-  SynthCounter counter(bundled_catalog().num_tracks(), generator.titles().size());
-  for (int64_t i = 0; i < 15000; ++i) counter.add(generator.playlist(i));
-  const SynthStatistics s = counter.statistics();
+  SynthCounter counter(makers_of(bundled_catalog()), generator.titles().size(), 15000);
+  for (int64_t i = 0; i < 15000; ++i) counter.add(i, generator.playlist(i));
+  const SynthStatistics s = counter.statistics(0);
   EXPECT_NEAR(s.mean_length, 66.35, 1.5);
   EXPECT_NEAR(s.top_track, 0.0466, 0.008);
   EXPECT_NEAR(s.tenth_track, 0.0349, 0.005);
@@ -265,6 +275,21 @@ TEST(PlaylistGenerator, RefusesAMeanLengthThatCannotBeHad) {
   }
 }
 
+// The demo's playlists: published results stand on them. A change of this number changes those.
+TEST(PlaylistGenerator, MakesTheDemosPlaylistsAsWhenTheyWerePublished) {
+  SynthOptions options;
+  options.num_playlists = 20000;
+  options.seed = 1;
+  const PlaylistGenerator generator(bundled_catalog(), options);
+  std::string text;
+  for (int64_t i = 0; i < 500; ++i) {
+    const auto playlist = generator.playlist(i);
+    text += fmt::format("{}|{}|{}\n", playlist.title, fmt::join(playlist.tracks, ","),
+                        playlist.modified_at);
+  }
+  EXPECT_EQ(sha256_of_bytes(text.data(), std::ssize(text)), "b4e48dbb3365e4fb16569f23117b1d79adb6af114db0b903293e92614de23ae1");
+}
+
 class Synthesize : public testing::Test {
  protected:
   Synthesize() {
@@ -274,8 +299,14 @@ class Synthesize : public testing::Test {
   }
 
   SynthResult make(const SynthOptions& options, const std::string& out, int threads = 1) {
-    const auto source = Dataset::open(folder_ / "catalog");
-    return synthesize(source, options, {}, folder_ / out, false, threads);
+    const auto comm = make_single_communicator();
+    return make(options, out, threads, *comm);
+  }
+  SynthResult make(const SynthOptions& options, const std::string& out, int threads,
+                   Communicator& comm) {
+    ThreadPool pool(threads);
+    return synthesize(Dataset::open(folder_ / "catalog"), options,
+                      {.out = folder_ / out, .split = {}, .comm = comm, .pool = pool});
   }
 
   ScratchFolder folder_{"synth_test"};
@@ -290,6 +321,32 @@ TEST_F(Synthesize, GivesTheSameBytesForTheSameSeedOnAnyNumberOfThreads) {
   EXPECT_NE(one.hash, make(other_seed, "three").manifest.hash);
 }
 
+TEST_F(Synthesize, GivesTheBytesThatWritingOneByOneGives) {
+  const auto result = make(small_options(), "at once");
+  const auto source = Dataset::open(folder_ / "catalog");
+  DatasetWriter writer(folder_ / "one by one", {}, {}, false);
+  writer.set_catalog(source.catalog());
+  const PlaylistGenerator generator(source.catalog(), small_options());
+  for (int64_t i = 0; i < 300; ++i) {
+    const auto playlist = generator.playlist(i);
+    writer.add_playlist(fmt::format("synth-{}", i), playlist.title,
+                        std::span<const int32_t>(playlist.tracks), playlist.modified_at);
+  }
+  const auto manifest = writer.finish({{"catalog", source.manifest().hash}});
+  EXPECT_EQ(result.manifest.hash, manifest.hash);
+  EXPECT_EQ(result.manifest.counts, manifest.counts);
+}
+
+TEST_F(Synthesize, GivesTheSameBytesAtAnyWorldSize) {
+  const auto alone = make(small_options(), "one").manifest;
+  for (const int ranks : {2, 3}) {  // ranks without a shard: there is one of 25,000
+    run_ranks(ranks, [&](Communicator& comm) {
+      const auto result = make(small_options(), fmt::format("of {}", ranks), 1, comm);
+      EXPECT_EQ(result.manifest.hash, alone.hash);
+    });
+  }
+}
+
 TEST_F(Synthesize, WritesWhatTheGeneratorMakes) {
   const auto result = make(small_options(), "out");
   const auto dataset = Dataset::open(folder_ / "out", true);
@@ -302,6 +359,7 @@ TEST_F(Synthesize, WritesWhatTheGeneratorMakes) {
   const auto block = dataset.read(0, 300);
   for (int64_t i = 0; i < 300; ++i) {
     const auto playlist = generator.playlist(i);
+    EXPECT_EQ(generator.title(i).text, playlist.title);
     const auto tracks = block.tracks_of(i);
     EXPECT_TRUE(
         std::equal(tracks.begin(), tracks.end(), playlist.tracks.begin(), playlist.tracks.end()));
@@ -326,22 +384,51 @@ TEST_F(Synthesize, LeavesNothingBehindWhenTheCatalogueIsRefused) {
 }
 
 TEST(SynthStatistics, CountByHandAndShowThePublishedFiguresBesideThem) {
-  SynthCounter counter(4, 3);
-  counter.add({"Chill", 0, {0, 1}, 0});
-  counter.add({"chill", 0, {1}, 0});
-  counter.add({"rock", 2, {1, 3, 2}, 0});
-  const auto s = counter.statistics();
+  const std::vector<int32_t> artist = {0, 0, 1, -1}, album = {0, 1, 2, -1};
+  SynthCounter counter({artist, album, 2, 3}, 3, 11);
+  counter.add(0, {"Chill", 0, {0, 1}, 0});
+  counter.add(1, {"chill", 0, {1}, 0});
+  counter.add(2, {"rock", 2, {1, 3, 2}, 0});
+  const auto s = counter.statistics(3);
   EXPECT_EQ(s.playlists, 3);
   EXPECT_EQ(s.entries, 6);
-  EXPECT_EQ(s.tracks_used, 4);
   EXPECT_EQ(s.shortest, 1);
+  EXPECT_EQ(s.median_length, 2);
   EXPECT_EQ(s.longest, 3);
+  EXPECT_EQ(s.all.tracks, 4);
+  EXPECT_EQ(s.all.artists, 2);
+  EXPECT_EQ(s.all.albums, 3);
+  EXPECT_EQ(s.first_tenth.tracks, 2);  // of playlists 0 and 1
+  EXPECT_EQ(s.first_tenth.artists, 1);
+  EXPECT_EQ(s.first_tenth.albums, 2);
+  EXPECT_DOUBLE_EQ(s.artists_a_playlist, (1 + 1 + 2) / 3.0);
+  EXPECT_DOUBLE_EQ(s.albums_a_playlist, (2 + 1 + 2) / 3.0);
+  EXPECT_DOUBLE_EQ(s.in_one_playlist, 3 / 4.0);
+  EXPECT_DOUBLE_EQ(s.in_two, 0);
   EXPECT_EQ(s.normalized_titles, 2);
   EXPECT_EQ(s.raw_titles, 3);
   EXPECT_DOUBLE_EQ(s.top_track, 1.0);
   EXPECT_DOUBLE_EQ(s.popularity_hits, 2.0);
+  EXPECT_DOUBLE_EQ(s.top_artist, 4 / 6.0);
   EXPECT_DOUBLE_EQ(s.top_title, 2.0 / 3);
-  EXPECT_THAT(to_table(s), testing::AllOf(HasSubstr("66.35"), HasSubstr("17381")));
+  EXPECT_THAT(to_table(s),
+              testing::AllOf(HasSubstr("simulated"), HasSubstr("66.35"), HasSubstr("17381")));
+}
+
+TEST(SynthStatistics, AreThoseOfAllRanksTogether) {
+  const std::vector<int32_t> artist = {0, 0, 1, -1}, album = {0, 1, 2, -1};
+  const std::vector<SynthPlaylist> playlists = {
+      {"Chill", 0, {0, 1}, 0}, {"chill", 0, {1}, 0}, {"rock", 2, {1, 3, 2}, 0}};
+  SynthCounter alone({artist, album, 2, 3}, 3, 3);
+  for (int64_t i = 0; i < 3; ++i) alone.add(i, playlists[i]);
+  run_ranks(2, [&](Communicator& comm) {
+    SynthCounter counter({artist, album, 2, 3}, 3, 3);
+    if (comm.is_root()) counter.add(0, playlists[0]);
+    if (!comm.is_root()) counter.add(1, playlists[1]);
+    if (!comm.is_root()) counter.add(2, playlists[2]);
+    counter.merge(comm);
+    EXPECT_EQ(to_table(counter.statistics(3)), to_table(alone.statistics(3)));
+  });
 }
 
 }  // namespace
