@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -17,13 +17,13 @@
 #include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
+#include "launch/result_file.h"
 #include "launch/trained_system.h"
-#include "trainer/baselines/bm25.h"
-#include "trainer/baselines/popularity.h"
-#include "trainer/baselines/tune_bm25.h"
+#include "trainer/baselines/tuned_baselines.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/evaluate/query_set.h"
 #include "trainer/evaluate/report.h"
+#include "trainer/evaluate/trec_files.h"
 
 namespace tutti::launch {
 
@@ -32,27 +32,33 @@ namespace {
 constexpr int64_t kTuningQueries = 500;  // validation playlists a stratum: enough to rank settings
 
 struct EvaluateArgs {
-  std::string run, ids, dataset, split = "test", json;
-  int k = 10, beam = 32, threads = 1;
+  std::string run, ids, dataset, split = "test", json, dump_run;
+  int k = 10, depth = 0, beam = 32, threads = 1;
   int64_t max_queries = 2000;
   uint64_t seed = 0;
 };
 
 void declare(Options& options, EvaluateArgs& a) {
-  options.require("run", &a.run, "run folder (its newest checkpoint) or checkpoint folder")
-      .require("ids", &a.ids, "ID table folder that the run was trained with")
+  options
+      .require("run", &a.run,
+               "run folder (its newest checkpoint), checkpoint folder, or a TREC run file that "
+               "another system made for the topics of --dump-run")
+      .add("ids", &a.ids, "ID table folder that the run was trained with; not for a run file")
       .require("dataset", &a.dataset, "dataset folder that both were made from")
       .add("split", &a.split, "held-out playlists to ask: test | validation")
-      .add("k", &a.k, "places of a list that count")
+      .add("k", &a.k, "places of a list that count in the table")
+      .add("depth", &a.depth, "tracks a list, at most --beam for the model; 0: --beam")
       .add("beam", &a.beam, "partial IDs that are followed; at least k")
       .add("max-queries", &a.max_queries,
            "cap a block of the table; a fixed sample is drawn; 0: all")
       .add("seed", &a.seed, "of that sample")
       .add("json", &a.json, "file for the figures and the hashes of what they were made from")
+      .add("dump-run", &a.dump_run,
+           "folder for TREC files: topics and qrels of every block, a run of every system")
       .add("threads", &a.threads, "threads a rank");
 }
 
-void check(const EvaluateArgs& a) {
+void check(EvaluateArgs& a) {
   for (const auto& [option, value] :
        {std::pair("--k", a.k), {"--beam", a.beam}, {"--threads", a.threads}}) {
     require_at_least(option, value, 1);
@@ -62,72 +68,133 @@ void check(const EvaluateArgs& a) {
         Problem{"", "--max-queries", std::to_string(a.max_queries), "0 (all) or more", ""});
   }
   require_one_of("--split", a.split, {"test", "validation"});
+  if (a.depth == 0) a.depth = std::max(a.beam, a.k);
+  require_at_least("--depth", a.depth, a.k);
 }
 
-// A file that appears whole by rename, or not at all. It is opened before the long work, so that a
-// folder that cannot be written is said at once.
-class ResultFile {
- public:
-  explicit ResultFile(std::filesystem::path path)
-      : path_(std::move(path)), partial_(path_.string() + ".partial"), out_(partial_) {
-    if (!out_) fail();
+// The cutoffs of the field and the one asked for, as far as the lists reach.
+trainer::MetricSet metrics_of(const EvaluateArgs& a) {
+  std::vector<int> cutoffs = {a.k};
+  for (const int k : {1, 5, 10, 20, 100}) {
+    if (k <= a.depth && k != a.k) cutoffs.push_back(k);
   }
-  ~ResultFile() {
-    std::error_code ignored;
-    std::filesystem::remove(partial_, ignored);
-  }
-  ResultFile(const ResultFile&) = delete;
-  ResultFile& operator=(const ResultFile&) = delete;
+  std::sort(cutoffs.begin(), cutoffs.end());
+  return trainer::MetricSet(cutoffs);
+}
 
-  void commit(const nlohmann::json& document) {
-    out_ << document.dump(2) << "\n";
-    out_.close();
-    std::error_code problem;
-    if (out_) std::filesystem::rename(partial_, path_, problem);
-    if (!out_ || problem) fail();
-  }
+// Opens what is asked: our model with all it was made of, or the dataset alone and the lists of
+// another system.
+struct Subject {
+  std::optional<TrainedSystem> trained;
+  std::optional<data::Dataset> dataset_of_run_file;
 
- private:
-  [[noreturn]] void fail() const {
-    throw StorageError(Problem{path_.string(), "", "", "a file that can be written", ""});
-  }
-
-  std::filesystem::path path_, partial_;
-  std::ofstream out_;
+  const data::Dataset& dataset() const { return trained ? trained->dataset : *dataset_of_run_file; }
 };
 
-std::vector<std::string> heading_of(const EvaluateArgs& a, const TrainedSystem& system) {
-  const Manifest& dataset = system.dataset.manifest();
-  const bool simulated = dataset.config.value("simulated", false);
-  const std::string tracks = count_words(system.dataset.num_tracks());
-  const std::string playlists =
-      simulated ? fmt::format(
-                      "SIMULATED playlists over a catalogue of {} tracks (tutti synth): no "
-                      "listener made them.",
-                      tracks)
-                : fmt::format("Playlists as imported, over {} tracks.", tracks);
-  return {playlists,
-          fmt::format("Held out: {} part. Metrics are per track, means over queries, k = {}.",
-                      a.split, a.k),
-          fmt::format("dataset {}  ids {}  checkpoint {} (step {})", dataset.short_hash(),
-                      system.ids.manifest.short_hash(), system.model.manifest.short_hash(),
-                      system.model.state.value("step", int64_t{0}))};
+Subject open_subject(const EvaluateArgs& a) {
+  Subject subject;
+  if (std::filesystem::is_regular_file(a.run)) {
+    if (!a.ids.empty()) {
+      throw UsageError(
+          Problem{"", "--ids", a.ids, "no ID table when --run is a TREC run file", ""});
+    }
+    subject.dataset_of_run_file = data::Dataset::open(a.dataset);
+    return subject;
+  }
+  if (a.ids.empty()) {
+    throw UsageError(
+        Problem{"", "--ids", "nothing", "the ID table folder that the run was trained with", ""});
+  }
+  subject.trained = open_trained_system(a.dataset, a.ids, a.run);
+  return subject;
 }
 
-nlohmann::json with_origin(nlohmann::json document, const EvaluateArgs& a,
-                           const TrainedSystem& system, const trainer::Bm25Parameters& bm25,
+std::vector<std::string> heading_of(const EvaluateArgs& a, const Subject& subject) {
+  const Manifest& dataset = subject.dataset().manifest();
+  const std::string tracks = count_words(subject.dataset().num_tracks());
+  const std::string playlists =
+      dataset.config.value("simulated", false)
+          ? fmt::format(
+                "SIMULATED playlists over a catalogue of {} tracks (tutti synth): no "
+                "listener made them.",
+                tracks)
+          : fmt::format("Playlists as imported, over {} tracks.", tracks);
+  std::string origin = fmt::format("dataset {}", dataset.short_hash());
+  if (subject.trained) {
+    const auto& [manifest, state] =
+        std::tie(subject.trained->model.manifest, subject.trained->model.state);
+    origin +=
+        fmt::format("  ids {}  checkpoint {} (step {})", subject.trained->ids.manifest.short_hash(),
+                    manifest.short_hash(), state.value("step", int64_t{0}));
+  }
+  return {playlists,
+          fmt::format("Held out: {} part. Metrics are per track, means over queries; lists of {}.",
+                      a.split, a.depth),
+          origin};
+}
+
+nlohmann::json with_origin(nlohmann::json document, const EvaluateArgs& a, const Subject& subject,
                            int world_size) {
-  document["dataset"] = system.dataset.manifest().hash;
-  document["simulated"] = system.dataset.manifest().config.value("simulated", false);
-  document["id_table"] = system.ids.manifest.hash;
-  document["checkpoint"] = {{"hash", system.model.manifest.hash},
-                            {"step", system.model.state.value("step", int64_t{0})}};
-  document["options"] = {
-      {"split", a.split}, {"beam", a.beam}, {"max_queries", a.max_queries}, {"seed", a.seed}};
-  document["bm25"] = {{"k1", bm25.k1}, {"b", bm25.b}};
+  document["dataset"] = subject.dataset().manifest().hash;
+  document["simulated"] = subject.dataset().manifest().config.value("simulated", false);
+  if (subject.trained) {
+    document["id_table"] = subject.trained->ids.manifest.hash;
+    document["checkpoint"] = {{"hash", subject.trained->model.manifest.hash},
+                              {"step", subject.trained->model.state.value("step", int64_t{0})}};
+  }
+  document["options"] = {{"split", a.split},
+                         {"beam", a.beam},
+                         {"depth", a.depth},
+                         {"max_queries", a.max_queries},
+                         {"seed", a.seed}};
   document["ranks"] = world_size;
   document["threads"] = a.threads;
   return document;
+}
+
+std::vector<std::pair<trainer::QuerySet, std::string>> query_sets(const data::Dataset& dataset,
+                                                                  const EvaluateArgs& a) {
+  const trainer::QueryOptions options = {
+      .part = a.split == "test" ? data::Part::kTest : data::Part::kValidation,
+      .max_queries = a.max_queries,
+      .seed = a.seed};
+  auto playlists = trainer::make_playlist_queries(dataset, options);
+  return {
+      {std::move(playlists.seen), "held-out playlists, their title also names a training playlist"},
+      {std::move(playlists.unseen), "held-out playlists, no training playlist has their title"},
+      {trainer::make_editorial_query_set(dataset.catalog(), options),
+       "words of two or three tags; right are the tracks that carry them all"}};
+}
+
+// "BM25 (k1 0.2, b 0)" -> "BM25": the name of a run and of its file.
+std::string tag_of(const std::string& ranker) {
+  std::string tag = ranker.substr(0, ranker.find(" ("));
+  std::replace(tag.begin(), tag.end(), ' ', '_');
+  return tag;
+}
+
+// NAME.topics.tsv, NAME.qrels and NAME.SYSTEM.run for a set.
+void dump_set(const std::filesystem::path& folder, const trainer::QuerySet& set,
+              const trainer::TrecNames& names, const std::vector<trainer::Evaluation>& systems) {
+  std::string stem = set.name;
+  std::replace(stem.begin(), stem.end(), ' ', '_');
+  trainer::write_trec_topics(folder / (stem + ".topics.tsv"), set);
+  trainer::write_trec_qrels(folder / (stem + ".qrels"), set, names);
+  for (const trainer::Evaluation& system : systems) {
+    if (system.lists.empty()) continue;  // read from a file itself
+    const std::string tag = tag_of(system.ranker);
+    trainer::write_trec_run(folder / fmt::format("{}.{}.run", stem, tag), set, system.lists, names,
+                            tag);
+  }
+}
+
+void make_dump_folder(const std::string& path) {
+  std::error_code problem;
+  std::filesystem::create_directories(path, problem);
+  if (problem) {
+    throw StorageError(
+        Problem{path, "--dump-run", problem.message(), "a folder to write into", ""});
+  }
 }
 
 }  // namespace
@@ -137,8 +204,8 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   Options options(
       "evaluate",
       "Ranks tracks for the titles of held-out playlists and for editorial prompts, "
-      "and sets the trained model beside popularity and a BM25 tuned on validation "
-      "playlists.",
+      "and sets the trained model beside popularity, title vote, query likelihood and BM25, "
+      "each tuned on validation playlists.",
       "mpirun -n 2 tutti evaluate --run run --ids ids --dataset data --json scores.json");
   declare(options, a);
   if (!options.parse(args)) return 0;
@@ -146,67 +213,65 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   at::set_num_threads(a.threads);
   std::optional<ResultFile> result;
   if (comm.is_root() && !a.json.empty()) result.emplace(a.json);
-  const TrainedSystem system = open_trained_system(a.dataset, a.ids, a.run);
+  if (comm.is_root() && !a.dump_run.empty()) make_dump_folder(a.dump_run);
+  const Subject subject = open_subject(a);
+  const data::Dataset& dataset = subject.dataset();
 
-  trainer::PopularityRanker popularity(system.dataset);
-  log::info("building the BM25 index of training titles, tuning it on validation playlists");
-  const trainer::Bm25Index index = trainer::Bm25Index::build(system.dataset);
+  log::info("building the baselines on training playlists, tuning them on validation playlists");
   const auto tuning = trainer::make_playlist_queries(
-      system.dataset,
-      {.part = data::Part::kValidation, .max_queries = kTuningQueries, .seed = a.seed});
-  const trainer::Bm25Parameters parameters =
-      trainer::tune_bm25(index, popularity, {tuning.seen, tuning.unseen}, a.k, comm);
-  trainer::Bm25Ranker bm25(index, popularity, parameters);
-  trainer::GenerativeRanker generative = system.ranker(a.beam);
+      dataset, {.part = data::Part::kValidation, .max_queries = kTuningQueries, .seed = a.seed});
+  trainer::TunedBaselines baselines(dataset, {tuning.seen, tuning.unseen}, a.k, comm);
+  std::vector<trainer::Ranker*> rankers = baselines.rankers();
+  std::optional<trainer::GenerativeRanker> generative;
+  if (subject.trained) rankers.push_back(&generative.emplace(subject.trained->ranker(a.beam)));
 
-  const trainer::QueryOptions query_options = {
-      .part = a.split == "test" ? data::Part::kTest : data::Part::kValidation,
-      .max_queries = a.max_queries,
-      .seed = a.seed};
-  auto playlists = trainer::make_playlist_queries(system.dataset, query_options);
-  const std::vector<std::pair<trainer::QuerySet, std::string>> sets = {
-      {std::move(playlists.seen), "held-out playlists, their title also names a training playlist"},
-      {std::move(playlists.unseen), "held-out playlists, no training playlist has their title"},
-      {trainer::make_editorial_query_set(system.dataset.catalog(), query_options),
-       "words of two or three tags; right are the tracks that carry them all"}};
-
-  trainer::Report report{.heading = heading_of(a, system), .k = a.k, .blocks = {}, .notes = {}};
+  const auto sets = query_sets(dataset, a);
+  const trainer::TrecNames names(dataset.catalog().track_keys);
+  trainer::Report report{.heading = heading_of(a, subject), .k = a.k, .metrics = metrics_of(a)};
+  trainer::EvaluationOptions evaluation = {
+      .metrics = report.metrics, .depth = a.depth, .keep_lists = !a.dump_run.empty()};
   int64_t num_titles = 0, ranked_titles = 0;
   for (const auto& [set, meaning] : sets) num_titles += std::ssize(set.titles);
   double generative_seconds = 0;
   Progress progress("evaluate", num_titles, "titles", ProgressView::of_process(comm));
   for (const auto& [set, meaning] : sets) {
-    trainer::ReportBlock block{
-        .name = set.name, .meaning = meaning, .num_candidates = set.num_candidates, .rows = {}};
-    const int64_t ranked_before = ranked_titles;
-    // Rank 0 sees its own share only; the others keep pace.
-    const auto advance = [&](int64_t n) {
-      ranked_titles =
-          std::min(ranked_titles + n * comm.size(), ranked_before + std::ssize(set.titles));
-      progress.set(ranked_titles);
-    };
-    block.rows.push_back(trainer::evaluate(popularity, set, {.k = a.k}, comm));
-    block.rows.push_back(trainer::evaluate(bm25, set, {.k = a.k}, comm));
-    block.rows.push_back(
-        trainer::evaluate(generative, set, {.k = a.k, .on_ranked = advance}, comm));
-    ranked_titles = ranked_before + std::ssize(set.titles);
-    generative_seconds += block.rows.back().seconds;
-    report.blocks.push_back(std::move(block));
+    std::vector<trainer::Evaluation> systems;
+    for (trainer::Ranker* ranker : rankers) {
+      // Rank 0 sees its own share only; the others keep pace.
+      int64_t ranked_here = 0;
+      evaluation.on_ranked = [&](int64_t n) {
+        if (ranker != rankers.back()) return;
+        ranked_here = std::min(ranked_here + n * comm.size(), std::ssize(set.titles));
+        progress.set(ranked_titles + ranked_here);
+      };
+      systems.push_back(trainer::evaluate(*ranker, set, evaluation, comm));
+    }
+    ranked_titles += std::ssize(set.titles);
+    if (generative) generative_seconds += systems.back().seconds;
+    if (!subject.trained && set.size() > 0) {
+      const trainer::TrecRun run = trainer::read_trec_run(a.run, set, names);
+      if (run.unanswered > 0) {
+        log::warn(fmt::format("{}: {} of {} topics of '{}' have no line and score 0", a.run, run.unanswered, set.size(), set.name));
+      }
+      systems.push_back(trainer::evaluate_lists(run.tag, run.lists, set, evaluation));
+    }
+    if (comm.is_root() && !a.dump_run.empty()) dump_set(a.dump_run, set, names, systems);
+    report.blocks.push_back(trainer::make_block(set, meaning, systems, a.k, a.seed));
   }
   progress.finish();
 
   report.notes.emplace_back(
-      "BM25: documents are training titles; k1 and b are the best of a grid "
-      "on validation playlists");
-  report.notes.push_back(fmt::format(
-      "generative: beam {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.beam,
-      generative_seconds > 0 ? static_cast<double>(num_titles) / generative_seconds : 0, num_titles,
-      comm.size(), a.threads));
+      "baselines see training playlists; their parameters are the best of a grid on validation "
+      "playlists");
+  if (generative) {
+    report.notes.push_back(fmt::format(
+        "generative: beam {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.beam,
+        generative_seconds > 0 ? static_cast<double>(num_titles) / generative_seconds : 0,
+        num_titles, comm.size(), a.threads));
+  }
   if (!comm.is_root()) return 0;
   fmt::print("{}", trainer::format_report(report));
-  if (result) {
-    result->commit(with_origin(trainer::to_json(report), a, system, parameters, comm.size()));
-  }
+  if (result) result->commit(with_origin(trainer::to_json(report), a, subject, comm.size()));
   return 0;
 }
 

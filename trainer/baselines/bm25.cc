@@ -100,15 +100,20 @@ std::span<const Bm25Index::Posting> Bm25Index::postings_of(std::string_view word
   return std::span(postings_).subspan(first, offsets_[found->second + 1] - first);
 }
 
+int64_t Bm25Index::occurrences_of(std::string_view word) const {
+  int64_t sum = 0;
+  for (const Posting& posting : postings_of(word)) sum += posting.count;
+  return sum;
+}
+
 Bm25Ranker::Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
                        const Bm25Parameters& parameters)
     : index_(index),
-      popularity_(popularity),
       parameters_(parameters),
-      places_(popularity.places()),
       saturation_(index.lengths().size()),
-      scores_(index.lengths().size(), 0.0F) {
-  TUTTI_CHECK(places_.size() == scores_.size(), "index and popularity are of one catalog");
+      scores_(popularity) {
+  TUTTI_CHECK(popularity.order().size() == saturation_.size(),
+              "index and popularity are of one catalog");
   const double mean_length = std::max(index.mean_length(), 1.0);  // 1: no document at all
   for (size_t t = 0; t < saturation_.size(); ++t) {
     const double length = static_cast<double>(index.lengths()[t]) / mean_length;
@@ -127,43 +132,8 @@ void Bm25Ranker::add_scores(std::string_view word) {
   const auto idf = static_cast<float>(std::log(1 + (total - n + 0.5) / (n + 0.5)));
   for (const auto& posting : postings) {
     const auto count = static_cast<float>(posting.count);
-    float& score = scores_[posting.track];
-    if (score == 0) touched_.push_back(posting.track);
-    score += idf * count / (count + saturation_[posting.track]);
+    scores_.add(posting.track, idf * count / (count + saturation_[posting.track]));
   }
-}
-
-std::vector<Recommendation> Bm25Ranker::rank_one(const std::string& title, size_t k) {
-  const std::string normalized = data::normalize_title(title);
-  for (std::string_view word : data::words_of(normalized)) add_scores(word);
-
-  // `best` is a heap with the worst kept track on top.
-  const auto better = [this](const Recommendation& a, const Recommendation& b) {
-    return a.score != b.score ? a.score > b.score : places_[a.track] < places_[b.track];
-  };
-  std::vector<Recommendation> best;
-  best.reserve(k + 1);
-  for (int32_t track : touched_) {
-    const Recommendation candidate{track, scores_[track]};
-    scores_[track] = 0;
-    if (best.size() == k && !better(candidate, best.front())) continue;
-    best.push_back(candidate);
-    std::push_heap(best.begin(), best.end(), better);
-    if (best.size() <= k) continue;
-    std::pop_heap(best.begin(), best.end(), better);
-    best.pop_back();
-  }
-  touched_.clear();
-  std::sort_heap(best.begin(), best.end(), better);
-
-  const size_t num_scored = best.size();
-  for (int32_t track : popularity_.order()) {
-    if (best.size() >= k) break;
-    const bool listed = std::any_of(best.begin(), best.begin() + static_cast<int64_t>(num_scored),
-                                    [track](const auto& r) { return r.track == track; });
-    if (!listed) best.push_back({track, 0.0F});
-  }
-  return best;
 }
 
 std::vector<std::vector<Recommendation>> Bm25Ranker::rank(std::span<const std::string> titles,
@@ -171,7 +141,11 @@ std::vector<std::vector<Recommendation>> Bm25Ranker::rank(std::span<const std::s
   TUTTI_CHECK(k > 0);
   std::vector<std::vector<Recommendation>> result;
   result.reserve(titles.size());
-  for (const auto& title : titles) result.push_back(rank_one(title, static_cast<size_t>(k)));
+  for (const auto& title : titles) {
+    const std::string normalized = data::normalize_title(title);
+    for (std::string_view word : data::words_of(normalized)) add_scores(word);
+    result.push_back(scores_.take_top(k));
+  }
   return result;
 }
 

@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "trainer/baselines/popularity.h"
+#include "trainer/baselines/sparse_scores.h"
 #include "trainer/evaluate/playlist_blocks.h"
 #include "trainer/evaluate/ranker.h"
 
@@ -31,6 +32,9 @@ class Bm25Index {
   // Tracks whose document holds the word, ascending; empty for an unknown word.
   std::span<const Posting> postings_of(std::string_view word) const;
 
+  // Occurrences of the word in all documents together.
+  int64_t occurrences_of(std::string_view word) const;
+
   int64_t num_documents() const { return num_documents_; }
   double mean_length() const { return mean_length_; }               // words a document
   const std::vector<int64_t>& lengths() const { return lengths_; }  // [num_tracks], 0: no document
@@ -46,7 +50,7 @@ class Bm25Index {
   double mean_length_ = 0;
 };
 
-// The defaults are Lucene's; tune_bm25.h finds better ones for playlists.
+// The defaults are Lucene's; tune.h finds better ones for playlists.
 struct Bm25Parameters {
   double k1 = 1.2;  // >= 0: how soon further occurrences of a word stop counting
   double b = 0.75;  // 0 .. 1: how much long documents are held back. A document is as long as its
@@ -69,16 +73,12 @@ class Bm25Ranker : public Ranker {
                                                 int k) override;
 
  private:
-  std::vector<Recommendation> rank_one(const std::string& title, size_t k);
   void add_scores(std::string_view word);
 
   const Bm25Index& index_;
-  const PopularityRanker& popularity_;
   Bm25Parameters parameters_;
-  std::vector<int32_t> places_;    // [num_tracks], place in the popularity order: breaks ties
   std::vector<float> saturation_;  // [num_tracks], k1 * (1 - b + b * length / mean length)
-  std::vector<float> scores_;      // [num_tracks], all zero between queries
-  std::vector<int32_t> touched_;   // tracks with a score
+  SparseScores scores_;
 };
 
 }  // namespace tutti::trainer

@@ -5,6 +5,7 @@
 #include <unordered_map>
 
 #include "data/editorial.h"
+#include "data/normalizer.h"
 #include "dist/runtime/rng.h"
 
 namespace tutti::trainer {
@@ -33,6 +34,9 @@ class QuerySetBuilder {
   explicit QuerySetBuilder(std::string name) { set_.name = std::move(name); }
 
   void add(std::string title, std::span<const int32_t> tracks) {
+    const auto cluster =
+        clusters_.try_emplace(data::normalize_title(title), static_cast<int32_t>(clusters_.size()));
+    set_.normalized_of.push_back(cluster.first->second);
     const auto [row, is_new] = rows_.try_emplace(title, static_cast<int32_t>(set_.titles.size()));
     if (is_new) set_.titles.push_back(std::move(title));
     set_.title_of.push_back(row->second);
@@ -48,7 +52,7 @@ class QuerySetBuilder {
 
  private:
   QuerySet set_;
-  std::unordered_map<std::string, int32_t> rows_;
+  std::unordered_map<std::string, int32_t> rows_, clusters_;
 };
 
 // Held-out playlists of one stratum, as they were read.

@@ -15,12 +15,13 @@ namespace tutti::trainer {
 // its tracks) or an editorial prompt. Queries of one title share its list, so each distinct title
 // is ranked once.
 struct QuerySet {
-  std::string name;                 // "seen titles"
-  std::vector<std::string> titles;  // distinct, in order of first use
-  std::vector<int32_t> title_of;    // [size], row of `titles`
-  std::vector<int64_t> offsets{0};  // [size + 1]
-  std::vector<int32_t> relevant;    // tracks of query i: [offsets[i], offsets[i+1]), ascending
-  int64_t num_candidates = 0;       // queries that there were before the cap
+  std::string name;                    // "seen titles"
+  std::vector<std::string> titles;     // distinct, in order of first use
+  std::vector<int32_t> title_of;       // [size], row of `titles`
+  std::vector<int32_t> normalized_of;  // [size], equal for queries of one normalised title
+  std::vector<int64_t> offsets{0};     // [size + 1]
+  std::vector<int32_t> relevant;       // tracks of query i: [offsets[i], offsets[i+1]), ascending
+  int64_t num_candidates = 0;          // queries that there were before the cap
 
   int64_t size() const { return std::ssize(title_of); }
   std::span<const int32_t> relevant_of(int64_t i) const {

@@ -1,11 +1,85 @@
 #include "trainer/evaluate/report.h"
 
+#include <algorithm>
 #include <iterator>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "dist/runtime/errors.h"
+
 namespace tutti::trainer {
+namespace {
+
+constexpr int kResamples = 1000;
+constexpr double kLevel = 0.05;
+
+void format_block(const ReportBlock& block, const Report& report, std::string* text) {
+  const auto out = std::back_inserter(*text);
+  fmt::format_to(out, "{}: {}\n", block.name, block.meaning);
+  if (block.num_queries == 0) {
+    fmt::format_to(out, "  no queries\n");
+    return;
+  }
+  fmt::format_to(out, "  {} queries", block.num_queries);
+  if (block.num_queries < block.num_candidates) {
+    fmt::format_to(out, " drawn from {}", block.num_candidates);
+  }
+  fmt::format_to(out, ", {} distinct titles\n", block.num_titles);
+
+  const auto column = [&](const char* metric) {
+    return report.metrics.column(fmt::format("{}@{}", metric, report.k));
+  };
+  const int64_t hits = column("hits");
+  for (int row = 0; row < std::ssize(block.rows); ++row) {
+    const ReportRow& r = block.rows[row];
+    const char* mark = row == block.best ? "*" : r.corrected_p_value >= kLevel ? "=" : "";
+    const std::string interval =
+        fmt::format("[{:.3f}, {:.3f}]", r.intervals[hits].low, r.intervals[hits].high);
+    fmt::format_to(out, "  {:<36}{:>8.4f}{:<1} {:>16}{:>12.4f}{:>11.4f}{:>9.4f}\n", r.name,
+                   r.means[hits], mark, interval, r.means[column("hit_rate")],
+                   r.means[column("recall")], r.means[column("ndcg")]);
+  }
+}
+
+}  // namespace
+
+ReportBlock make_block(const QuerySet& queries, std::string meaning,
+                       const std::vector<Evaluation>& systems, int k, uint64_t seed) {
+  TUTTI_CHECK(!systems.empty());
+  ReportBlock block{.name = queries.name,
+                    .meaning = std::move(meaning),
+                    .num_queries = queries.size(),
+                    .num_titles = std::ssize(queries.titles),
+                    .num_candidates = queries.num_candidates};
+  const std::string headline = fmt::format("hits@{}", k);
+  const ClusterBootstrap bootstrap(queries.normalized_of, kResamples, seed);
+  for (const Evaluation& system : systems) {
+    ReportRow row{.name = system.ranker, .titles_per_second = system.titles_per_second()};
+    for (const std::string& metric : system.metrics.names()) {
+      row.means.push_back(system.mean(metric));
+      row.intervals.push_back(bootstrap.interval_of_mean(system.values_of(metric)));
+    }
+    if (block.best < 0 || system.mean(headline) > systems[block.best].mean(headline)) {
+      block.best = static_cast<int>(block.rows.size());
+    }
+    block.rows.push_back(std::move(row));
+  }
+
+  std::vector<double> p_values;
+  const std::vector<double> best_values = systems[block.best].values_of(headline);
+  for (size_t row = 0; row < systems.size(); ++row) {
+    if (static_cast<int>(row) == block.best) continue;
+    block.rows[row].against_best = bootstrap.compare(systems[row].values_of(headline), best_values);
+    p_values.push_back(block.rows[row].against_best.p_value);
+  }
+  const std::vector<double> corrected = holm_corrected(p_values);
+  for (size_t row = 0, i = 0; row < systems.size(); ++row) {
+    if (static_cast<int>(row) != block.best) block.rows[row].corrected_p_value = corrected[i++];
+  }
+  return block;
+}
 
 std::string format_report(const Report& report) {
   std::string text;
@@ -13,27 +87,12 @@ std::string format_report(const Report& report) {
   for (const auto& line : report.heading) fmt::format_to(out, "{}\n", line);
 
   const auto column = [&report](const char* name) { return fmt::format("{}@{}", name, report.k); };
-  fmt::format_to(out, "\n{:<34}{:>10}{:>14}{:>11}{:>9}{:>9}\n", "", column("hits"),
-                 column("hit_rate"), column("recall"), column("nDCG"), column("MRR"));
-  for (const ReportBlock& block : report.blocks) {
-    const int64_t num_queries = block.rows.empty() ? 0 : block.rows.front().num_queries;
-    fmt::format_to(out, "{}: {}", block.name, block.meaning);
-    if (num_queries == 0) {
-      fmt::format_to(out, "\n  no queries\n");
-      continue;
-    }
-    fmt::format_to(out, "\n  {} queries", num_queries);
-    if (num_queries < block.num_candidates) {
-      fmt::format_to(out, " drawn from {}", block.num_candidates);
-    }
-    fmt::format_to(out, ", {} distinct titles\n", block.rows.front().num_titles);
-    for (const Evaluation& row : block.rows) {
-      const MetricsAtK& m = row.metrics;
-      fmt::format_to(out, "  {:<32}{:>10.4f}{:>14.4f}{:>11.4f}{:>9.4f}{:>9.4f}\n", row.ranker,
-                     m.hits, m.hit_rate, m.recall, m.ndcg, m.mrr);
-    }
-  }
-  fmt::format_to(out, "\n");
+  fmt::format_to(out, "\n{:<38}{:>8}  {:>16}{:>12}{:>11}{:>9}\n", "", column("hits"),
+                 "95 % interval", column("hit_rate"), column("recall"), column("nDCG"));
+  for (const ReportBlock& block : report.blocks) format_block(block, report, &text);
+  fmt::format_to(out,
+                 "* best of the block   = not told from it (p >= 0.05, bootstrap over titles, "
+                 "Holm)\n\n");
   for (const auto& line : report.notes) fmt::format_to(out, "{}\n", line);
   return text;
 }
@@ -42,22 +101,30 @@ nlohmann::json to_json(const Report& report) {
   nlohmann::json blocks = nlohmann::json::array();
   for (const ReportBlock& block : report.blocks) {
     nlohmann::json rows = nlohmann::json::array();
-    for (const Evaluation& row : block.rows) {
-      const MetricsAtK& m = row.metrics;
-      rows.push_back({{"ranker", row.ranker},
-                      {"hits", m.hits},
-                      {"hit_rate", m.hit_rate},
-                      {"precision", m.precision},
-                      {"recall", m.recall},
-                      {"ndcg", m.ndcg},
-                      {"mrr", m.mrr},
-                      {"titles_per_second", row.titles_per_second()}});
+    for (const ReportRow& row : block.rows) {
+      nlohmann::json metrics = nlohmann::json::object();
+      for (int64_t c = 0; c < report.metrics.num_columns(); ++c) {
+        metrics[report.metrics.names()[c]] = {
+            {"mean", row.means[c]}, {"low", row.intervals[c].low}, {"high", row.intervals[c].high}};
+      }
+      const PairedComparison& p = row.against_best;
+      rows.push_back({{"ranker", row.name},
+                      {"metrics", std::move(metrics)},
+                      {"against_best",
+                       {{"difference", p.difference},
+                        {"low", p.interval.low},
+                        {"high", p.interval.high},
+                        {"p_value", p.p_value},
+                        {"corrected_p_value", row.corrected_p_value},
+                        {"effect_size", p.effect_size}}},
+                      {"titles_per_second", row.titles_per_second}});
     }
     blocks.push_back({{"name", block.name},
                       {"meaning", block.meaning},
-                      {"queries", block.rows.empty() ? 0 : block.rows.front().num_queries},
-                      {"titles", block.rows.empty() ? 0 : block.rows.front().num_titles},
+                      {"queries", block.num_queries},
+                      {"titles", block.num_titles},
                       {"candidates", block.num_candidates},
+                      {"best", block.best},
                       {"rows", std::move(rows)}});
   }
   return {{"heading", report.heading},

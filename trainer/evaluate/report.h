@@ -6,30 +6,51 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "trainer/evaluate/evaluator.h"
+#include "trainer/evaluate/significance.h"
 
 namespace tutti::trainer {
 
+// A system in a block of the table.
+struct ReportRow {
+  std::string name;
+  std::vector<double> means = {};        // [num_columns]
+  std::vector<Interval> intervals = {};  // [num_columns], 95 %
+  PairedComparison against_best =
+      {};                        // of the headline metric, this row minus the block's best row
+  double corrected_p_value = 1;  // Holm, over the block's other rows
+  double titles_per_second = 0;  // 0: not ranked here
+};
+
 // The rows of one query set.
 struct ReportBlock {
-  std::string name;            // "seen titles"
-  std::string meaning;         // what is asked and what counts as right, half a sentence
+  std::string name;     // "seen titles"
+  std::string meaning;  // what is asked and what counts as right, half a sentence
+  int64_t num_queries = 0, num_titles = 0;
   int64_t num_candidates = 0;  // queries before the cap
-  std::vector<Evaluation> rows;
+  std::vector<ReportRow> rows = {};
+  int best = -1;  // the row with the highest headline metric
 };
 
 struct Report {
   std::vector<std::string> heading;  // what the playlists are, which artefacts were used
-  int k = 10;
-  std::vector<ReportBlock> blocks;
-  std::vector<std::string> notes;  // under the table: speed, tuned parameters
+  int k = 10;                        // of the headline, hits@k
+  MetricSet metrics{{10}};
+  std::vector<ReportBlock> blocks = {};
+  std::vector<std::string> notes = {};  // under the table: speed, tuned parameters
 };
 
-// The table that `tutti evaluate` prints: a block per query set, a line per ranker, under 100
-// columns. A block without queries says so.
+// Means, intervals and comparisons of the systems on one query set: 1,000 resamples of its titles
+// (see significance.h). Every evaluation has the metrics of the first.
+ReportBlock make_block(const QuerySet& queries, std::string meaning,
+                       const std::vector<Evaluation>& systems, int k, uint64_t seed);
+
+// The table that `tutti evaluate` prints: a block per query set, a line per system, under 100
+// columns. A block without queries says so. '=' behind a row says that its hits@k cannot be told
+// from the best row's (corrected p >= 0.05).
 std::string format_report(const Report& report);
 
 // The same as a document: {"k", "heading", "blocks": [{"name", "queries", "titles", "candidates",
-// "rows": [{"ranker", "hits", "hit_rate", "precision", "recall", "ndcg", "mrr",
+// "best", "rows": [{"ranker", "metrics": {name: {"mean", "low", "high"}}, "against_best": {...},
 // "titles_per_second"}]}], "notes"}.
 nlohmann::json to_json(const Report& report);
 

@@ -13,7 +13,7 @@
 #include "dist/communicator.h"
 #include "dist/runtime/rng.h"
 #include "tests/trainer/tiny_playlists.h"
-#include "trainer/baselines/tune_bm25.h"
+#include "trainer/baselines/tune.h"
 
 namespace tutti::trainer {
 namespace {

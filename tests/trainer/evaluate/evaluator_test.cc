@@ -85,19 +85,23 @@ TEST(QuerySet, HoldsEditorialPromptsAndTheTracksThatCarryTheirTags) {
   EXPECT_TRUE(make_editorial_query_set(data::Catalog{}, {}).titles.empty());
 }
 
+EvaluationOptions at(int k) {
+  return {.metrics = MetricSet({k}), .depth = k};
+}
+
 TEST(Evaluate, ScoresEveryQueryAgainstTheListOfItsTitle) {
   const auto playlists = corpus();
   const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {});
   PopularityRanker popularity(playlists.train_counts);  // 1 0 2 3 4 5
   const auto comm = make_single_communicator();
-  const auto result = evaluate(popularity, queries.seen, {.k = 2}, *comm);
+  const auto result = evaluate(popularity, queries.seen, at(2), *comm);
   EXPECT_EQ(result.ranker, "popularity");
   EXPECT_EQ(result.num_queries, 2);
   EXPECT_EQ(result.num_titles, 1);
-  EXPECT_DOUBLE_EQ(result.metrics.hits, 1);  // track 1 for the first, track 0 for the second
-  EXPECT_DOUBLE_EQ(result.metrics.recall, 0.75);
-  EXPECT_DOUBLE_EQ(result.metrics.mrr, 0.75);
-  EXPECT_EQ(evaluate(popularity, queries.unseen, {.k = 2}, *comm).metrics.hits, 0);
+  EXPECT_DOUBLE_EQ(result.mean("hits@2"), 1);  // track 1 for the first, track 0 for the second
+  EXPECT_DOUBLE_EQ(result.mean("recall@2"), 0.75);
+  EXPECT_DOUBLE_EQ(result.mean("mrr@2"), 0.75);
+  EXPECT_EQ(evaluate(popularity, queries.unseen, at(2), *comm).mean("hits@2"), 0);
 }
 
 // Counts titles and gives each a list of its own.
@@ -157,12 +161,12 @@ TEST(Evaluate, GivesTheSameMetricsAtAnyWorldSizeAndRanksEachTitleOnce) {
                   Part::kTest);
   }
   const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {}).unseen;
-  const EvaluationOptions options = {.k = 10, .titles_at_once = 4};
+  const EvaluationOptions options = {.metrics = MetricSet({1, 10}), .titles_at_once = 4};
   const auto single = make_single_communicator();
   CountingRanker alone;
   const auto expected = evaluate(alone, queries, options, *single);
   EXPECT_EQ(alone.num_titles, std::ssize(queries.titles));
-  EXPECT_GT(expected.metrics.hits, 0);
+  EXPECT_GT(expected.mean("hits@10"), 0);
 
   for (int world_size : {2, 3, 7}) {
     std::vector<double> sum;
@@ -173,23 +177,77 @@ TEST(Evaluate, GivesTheSameMetricsAtAnyWorldSizeAndRanksEachTitleOnce) {
       last = evaluate(ranker, queries, options, comm);
     }
     EXPECT_EQ(ranker.num_titles, std::ssize(queries.titles)) << "each title by one rank";
-    EXPECT_TRUE(last.metrics == expected.metrics);
+    EXPECT_EQ(last.scores, expected.scores);
   }
 }
 
+TEST(Evaluate, ScoresTheListsOfAnotherSystemByQuery) {
+  const auto playlists = corpus();
+  const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {}).seen;
+  const std::vector<std::vector<Recommendation>> lists = {{{3, 2}, {1, 1}}, {{0, 1}}};
+  const auto result = evaluate_lists("theirs", lists, queries, at(2));
+  EXPECT_EQ(result.ranker, "theirs");
+  EXPECT_THAT(result.values_of("hits@2"), ElementsAre(1, 1));
+  EXPECT_THAT(result.values_of("mrr@2"), ElementsAre(0.5, 1));
+  EXPECT_THAT(evaluate_lists("theirs", lists, queries, at(1)).values_of("hits@1"),
+              ElementsAre(0, 1))
+      << "lists are cut at the depth";
+}
+
+TEST(Evaluate, KeepsTheListsOfAllTitlesWhenAsked) {
+  const auto playlists = corpus();
+  const auto queries = make_playlist_queries(playlists.titles, playlists.source(), {}).seen;
+  PopularityRanker popularity(playlists.train_counts);
+  const auto comm = make_single_communicator();
+  EvaluationOptions options = at(2);
+  EXPECT_TRUE(evaluate(popularity, queries, options, *comm).lists.empty());
+  options.keep_lists = true;
+  const auto lists = evaluate(popularity, queries, options, *comm).lists;
+  ASSERT_EQ(lists.size(), 1U);
+  ASSERT_EQ(lists[0].size(), 2U);
+  EXPECT_EQ(lists[0][0].track, 1);
+}
+
+Evaluation made_up(const std::string& name, std::vector<double> hits) {
+  Evaluation e;
+  e.ranker = name;
+  e.num_queries = std::ssize(hits);
+  e.num_titles = e.num_queries;
+  e.scores.assign(hits.size() * e.metrics.num_columns(), 0.25);
+  for (size_t q = 0; q < hits.size(); ++q) {
+    e.scores[q * e.metrics.num_columns() + e.metrics.column("hits@10")] = hits[q];
+  }
+  return e;
+}
+
 TEST(Report, PrintsABlockAQuerySetInLessThan100Columns) {
+  QuerySet set;
+  set.name = "seen titles";
+  set.num_candidates = 400;
+  std::vector<double> low, high, equal;
+  for (int32_t i = 0; i < 200; ++i) {
+    set.titles.push_back("title " + std::to_string(i));
+    set.title_of.push_back(i);
+    set.normalized_of.push_back(i);
+    low.push_back(i % 2);
+    high.push_back(1 + i % 3);
+    equal.push_back(1 + (i + 1) % 3);
+  }
+  QuerySet empty;
+  empty.name = "unseen titles";
   Report report;
   report.heading = {"simulated playlists"};
-  Evaluation row;
-  row.ranker = "BM25 (k1 0.5, b 0.05)";
-  row.num_queries = 20;
-  row.num_titles = 19;
-  row.metrics = {1.25, 0.5, 0.125, 0.1, 0.2, 0.3};
-  report.blocks = {{"seen titles", "what they are", 40, {row}}, {"unseen titles", "others", 0, {}}};
+  report.blocks = {make_block(set, "what they are",
+                              {made_up("popularity", low), made_up("BM25 (k1 0.5, b 0.05)", high),
+                               made_up("generative", equal)},
+                              10, 1),
+                   make_block(empty, "others", {made_up("popularity", {})}, 10, 1)};
   const std::string text = format_report(report);
   EXPECT_THAT(text, HasSubstr("hits@10"));
-  EXPECT_THAT(text, HasSubstr("20 queries drawn from 40, 19 distinct titles"));
-  EXPECT_THAT(text, HasSubstr("1.2500"));
+  EXPECT_THAT(text, HasSubstr("200 queries drawn from 400, 200 distinct titles"));
+  EXPECT_THAT(text, testing::ContainsRegex("popularity +0\\.5000  "));
+  EXPECT_THAT(text, HasSubstr("BM25 (k1 0.5, b 0.05)                 1.9950= "));
+  EXPECT_THAT(text, HasSubstr("generative                            2.0050* "));
   EXPECT_THAT(text, HasSubstr("no queries"));
   size_t begin = 0;
   for (size_t end = text.find('\n'); end != std::string::npos; end = text.find('\n', begin)) {
@@ -197,9 +255,12 @@ TEST(Report, PrintsABlockAQuerySetInLessThan100Columns) {
     begin = end + 1;
   }
   const auto json = to_json(report);
-  EXPECT_EQ(json["blocks"][0]["rows"][0]["hits"], 1.25);
-  EXPECT_EQ(json["blocks"][0]["candidates"], 40);
-  EXPECT_EQ(json["blocks"][1]["queries"], 0);
+  const auto& popularity = json["blocks"][0]["rows"][0];
+  EXPECT_EQ(popularity["metrics"]["hits@10"]["mean"], 0.5);
+  EXPECT_LT(popularity["metrics"]["hits@10"]["low"], 0.5);
+  EXPECT_GT(popularity["metrics"]["hits@10"]["high"], 0.5);
+  EXPECT_LT(popularity["against_best"]["corrected_p_value"], 0.05);
+  EXPECT_LT(popularity["against_best"]["difference"], -1);
 }
 
 }  // namespace

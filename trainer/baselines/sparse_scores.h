@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/baselines/popularity.h"
+#include "trainer/evaluate/ranker.h"
+
+namespace tutti::trainer {
+
+// Scores of the tracks that a query touches, added up in a dense array that is all zero between
+// queries: a query costs its postings, not the catalog.
+class SparseScores {
+ public:
+  explicit SparseScores(const PopularityRanker& popularity);  // which must outlive it
+
+  // `score` > 0.
+  void add(int32_t track, float score) {
+    float& sum = scores_[track];
+    if (sum == 0) touched_.push_back(track);
+    sum += score;
+  }
+  // Lets every touched track change its sum: change(track, sum) -> the new one.
+  template <typename Change>
+  void transform(const Change& change) {
+    for (const int32_t track : touched_) scores_[track] = change(track, scores_[track]);
+  }
+
+  // The k tracks with the highest sums, equal ones by popularity, and forgets all sums. Lists
+  // shorter than k are filled up with the most popular other tracks, so that a baseline is at its
+  // best; their score is 0, or that of the last track where sums are below 0.
+  std::vector<Recommendation> take_top(int k);
+
+ private:
+  const PopularityRanker& popularity_;
+  std::vector<int32_t> places_;  // [num_tracks], in the popularity order: breaks ties
+  std::vector<float> scores_;    // [num_tracks]
+  std::vector<int32_t> touched_;
+};
+
+}  // namespace tutti::trainer
