@@ -8,8 +8,10 @@
 #include "data/dataset.h"
 #include "data/tokenizer.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 #include "dist/runtime/log.h"
 #include "dist/stop_flag.h"
+#include "ids/gemm_probe.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
 #include "launch/options.h"
@@ -18,13 +20,19 @@
 #include "launch/train/distribution_options.h"
 #include "launch/train/loop_options.h"
 #include "launch/train/model_options.h"
-#include "trainer/id_rows.h"
+#include "launch/train/run_saver.h"
+#include "launch/train/starting_model.h"
+#include "launch/train/train_log.h"
+#include "trainer/decode/generative_ranker.h"
+#include "trainer/evaluate/validator.h"
 #include "trainer/model_io.h"
 #include "trainer/run_folder.h"
 #include "trainer/trainer.h"
 
 namespace tutti::launch {
 namespace {
+
+constexpr int kValidationBeam = 16;
 
 struct TrainArgs {
   std::string dataset, ids, out;
@@ -59,32 +67,18 @@ void check(TrainArgs& a) {
   check(a.model);
   check(a.compute);
   check(a.distribution);
+  a.loop.data.packing.softmax = a.model.softmax;
+  a.loop.trainer.dropout = a.model.dropout;
+  a.loop.trainer.dropout_seed = a.loop.seed;
   if (a.resume && a.overwrite)
     throw UsageError("--resume and --overwrite exclude each other; give one");
-  a.loop.trainer.bucket_elements = a.distribution.bucket_kib * 1024 / int64_t{sizeof(float)};
-}
-
-// Rank 0 makes or reads the vocabulary, so that it exists once.
-data::Tokenizer shared_tokenizer(const TrainArgs& a, const data::Dataset& dataset,
-                                 Communicator& comm) {
-  std::string bytes;
-  if (comm.is_root()) {
-    bytes = a.model.vocabulary.empty()
-                ? trainer::train_title_vocabulary(
-                      dataset, {.num_pieces = static_cast<int32_t>(a.model.vocabulary_size)})
-                : data::Tokenizer::from_file(a.model.vocabulary).bytes();
-  }
-  int64_t size = std::ssize(bytes);
-  comm.broadcast(&size, sizeof(size), 0);
-  bytes.resize(size);
-  comm.broadcast(bytes.data(), size, 0);
-  return data::Tokenizer::from_bytes(std::move(bytes), "vocabulary");
 }
 
 // A run can only go on with what decides which samples a step holds.
 void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
                    const std::string& path) {
-  for (const char* key : {"seed", "titles-per-step", "weight"}) {
+  for (const char* key :
+       {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax", "train", "dropout"}) {
     if (before.at(key) != now.at(key)) {
       throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(),
                                before.at(key).dump(),
@@ -94,8 +88,8 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key : {"dataset", "ids", "out", "vocabulary", "resume", "overwrite", "threads",
-                          "bucket-kib", "config"})
+  for (const char* key : {"dataset", "ids", "out", "base", "vocabulary", "resume", "overwrite",
+                          "threads", "report-every", "bucket-kib", "zero", "config"})
     resolved.erase(key);
   return resolved;
 }
@@ -124,10 +118,51 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
     check_resumed(last->state.at("train"), config, last->path.string());
   }
-  const data::Tokenizer tokenizer =
-      resumed ? data::Tokenizer::from_file((last->path / "spiece.model").string())
-              : shared_tokenizer(a, dataset, comm);
+  const StartingModel start =
+      resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);
+  const data::Tokenizer& tokenizer = start.tokenizer;
+  trainer::T5Model model(start.config, a.model.part);
+  trainer::GradientReducer reducer(
+      model.parameters(), {model.flat_values(), model.flat_grads(), model.num_decay_elements()},
+      comm, a.distribution.reducer());
+  trainer::AdamW optimizer(model, a.loop.trainer.adamw, reducer.owned());
+  trainer::TrainState state;
+  std::optional<trainer::BaseReport> base_report;
+  if (resumed) {
+    const std::filesystem::path state_file = last->path / checkpoints::kStateFile;
+    state = trainer::train_state_from_json(last->state.value("progress", nlohmann::json()),
+                                           state_file.string());
+    trainer::load_parameters(model, last->model);
+    trainer::load_optimizer(
+        optimizer, checkpoints::SafetensorsFile::open(last->path / "optimizer.safetensors"),
+        state.updates());
+    log::info(fmt::format("resuming {} at step {}", last->path.string(), state.step));
+  } else {
+    base_report = fill_model(model, start, a.model, ids.table, a.loop.seed);
+  }
 
+  model.set_compute(a.compute.compute);
+
+  const trainer::ModelFlops flops(model, ids.table);
+  a.loop.data.node_cost = flops.mean_node(a.loop.data.packing.softmax);
+  a.loop.data.title_token_cost = flops.title_token();
+  trainer::TrainingData data(dataset, tokenizer, ids.table, a.loop.data);
+  const int64_t total_steps = a.loop.trainer.learning_rate.total_steps;
+  log::info(
+      fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
+                  "epochs in {} steps of {} "
+                  "titles; {} rank(s) x {} thread(s)",
+                  count_words(model.num_parameters()), tokenizer.num_pieces(),
+                  ids.table.num_tokens(), count_words(data.num_playlists()),
+                  static_cast<double>(total_steps * a.loop.data.titles_per_step) /
+                      static_cast<double>(data.num_playlists()),
+                  total_steps, a.loop.data.titles_per_step, comm.size(), a.compute.threads));
+
+  std::optional<trainer::Validator> validator;
+  if (a.loop.trainer.validate_every > 0) validator.emplace(dataset, a.loop.validation_queries);
+  trainer::GenerativeRanker ranker(
+      model, tokenizer, ids.table, data.trie(),
+      {.beam = kValidationBeam, .softmax = a.loop.data.packing.softmax});
   // After all that can be wrong with the input: nothing is left behind then.
   std::optional<trainer::RunFolder> run;
   if (comm.is_root()) {
@@ -136,74 +171,47 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                        : a.overwrite ? Existing::kReplace
                                      : Existing::kRefuse);
     run->write_config(options.resolved_ini());
+    if (base_report) {
+      write_file(run->path() / "base.json", trainer::to_json(*base_report).dump(2) + '\n');
+    }
   }
+  if (run && resumed) run->truncate_log_after(state.step);
 
-  if (resumed) {
-    a.model.t5 = trainer::t5_config_from_json(last->state.at("model"));
-  } else {
-    a.model.t5.text_rows = tokenizer.num_pieces();
-    a.model.t5.id_tokens = ids.table.num_tokens();
-  }
-  trainer::T5Model model(a.model.t5);
-  trainer::AdamW optimizer(model, a.loop.trainer.adamw);
-  int64_t first_step = 0;
-  if (resumed) {
-    first_step = last->state.at("step").get<int64_t>();
-    trainer::load_parameters(model, last->model);
-    trainer::load_optimizer(
-        optimizer, checkpoints::SafetensorsFile::open(last->path / "optimizer.safetensors"),
-        first_step);
-    if (run) run->truncate_log_after(first_step);
-    log::info(fmt::format("resuming {} at step {}", last->path.string(), first_step));
-  } else {
-    model.initialize(a.loop.seed);
-    if (a.model.start_ids == "codebook")
-      trainer::start_id_rows_from_codebooks(model, ids.table, a.loop.seed);
-  }
-
-  trainer::TrainingData data(dataset, tokenizer, ids.table, a.loop.data_options());
-  const int64_t total_steps = a.loop.trainer.learning_rate.total_steps;
-  log::info(
-      fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
-                  "epochs in {} steps of {} "
-                  "titles; {} rank(s) x {} thread(s)",
-                  count_words(model.num_parameters()), tokenizer.num_pieces(),
-                  ids.table.num_tokens(), count_words(data.num_playlists()),
-                  static_cast<double>(total_steps * a.loop.titles_per_step) /
-                      static_cast<double>(data.num_playlists()),
-                  total_steps, a.loop.titles_per_step, comm.size(), a.compute.threads));
-
-  Progress progress("train", total_steps, "steps", ProgressView::of_process(comm));
-  progress.set(first_step);
+  RunSaver saver(
+      a.out, a.loop.keep,
+      {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
+                 {"model", trainer::to_json(start.config)},
+                 {"train", config}},
+       .files = {{"spiece.model", tokenizer.bytes()}},
+       .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
+      model, optimizer, reducer, comm);
+  TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
+                     comm.sum(ids::probe_gemm_flops()));
   StopFlag stop;
   const trainer::TrainerHooks hooks = {
-      .report =
-          [&](const trainer::StepReport& r) {
-            progress.note(fmt::format("loss {:.3f}, {:.0f} pairs/s", r.loss, r.pairs_per_s));
-            progress.set(r.step);
-            if (run) run->append(r);
+      .report = [&](const trainer::StepReport& r) { train_log.step(r); },
+      .checkpoint = [&](const trainer::TrainState& at) { saver.save(at); },
+      .validate =
+          [&](const trainer::TrainState& at) {
+            const trainer::Validation validation = validator->run(ranker, comm);
+            train_log.validation(at, validation);
+            return validation.hits;
           },
-      .checkpoint =
-          [&](int64_t step) {
-            if (!comm.is_root()) return;
-            checkpoints::CheckpointStore(a.out).save(
-                step,
-                {.model = trainer::parameters_as_tensors(model),
-                 .optimizer = trainer::optimizer_as_tensors(optimizer),
-                 .state = {{"step", step},
-                           {"softmax", "level"},
-                           {"model", trainer::to_json(a.model.t5)},
-                           {"train", config}},
-                 .files = {{"spiece.model", tokenizer.bytes()}},
-                 .made_from = {{"dataset", dataset.manifest().hash},
-                               {"id-table", ids.manifest.hash}}},
-                a.loop.keep);
-          },
+      .new_best = [&](const trainer::TrainState& at) { saver.save_best(at); },
       .stop_requested = [&] { return stop.signal_here() != 0; }};
   const trainer::TrainEnd end =
-      trainer::Trainer(model, optimizer, data, ids.table, comm, a.loop.trainer)
-          .run(first_step, hooks);
-  progress.finish();
+      trainer::Trainer(model, optimizer, reducer, data, ids.table, comm, a.loop.trainer)
+          .run(state, hooks);
+  if (state.skipped > 0)
+    log::warn(fmt::format("{} of {} steps were skipped: not finite", state.skipped, state.step));
+  if (state.best_step > 0) {
+    log::info(fmt::format("best validation: hits@10 {:.3f} at step {}, kept in {}/best",
+                          state.best_hits, state.best_step, a.out));
+  }
+  if (end == trainer::TrainEnd::kNoLongerBetter) {
+    log::info(fmt::format("ended at step {}: {} validations without a new best", state.step,
+                          state.validations_since_best));
+  }
   if (end == trainer::TrainEnd::kStopped) {
     log::info("stopped by a signal, checkpoint written; go on with --resume");
     return static_cast<int>(ExitCode::kStopped);

@@ -2,63 +2,82 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 
-#include <ATen/ops/_fused_adamw.h>
-#include <ATen/ops/full.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
-#include <c10/core/GradMode.h>
 
 #include "dist/runtime/errors.h"
+#include "trainer/adamw_kernel.h"
 
 namespace tutti::trainer {
 
 AdamW::AdamW(T5Model& model, const AdamWOptions& options)
+    : AdamW(model, options,
+            {{0, model.num_decay_elements()},
+             {model.num_decay_elements(), model.flat_values().numel()}}) {}
+
+AdamW::AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> owned)
     : options_(options),
+      owned_(std::move(owned)),
+      num_decay_elements_(model.num_decay_elements()),
+      model_(model),
       values_(model.flat_values()),
-      grads_(model.flat_grads()),
-      moment1_(at::zeros_like(values_)),
-      moment2_(at::zeros_like(values_)),
-      num_decay_elements_(model.num_decay_elements()) {}
+      grads_(model.flat_grads()) {
+  int64_t total = 0;
+  for (const Range& part : owned_) {
+    TUTTI_CHECK(part.last <= num_decay_elements_ || part.first >= num_decay_elements_);
+    total += part.size();
+  }
+  moment1_ = at::zeros({total}, values_.options());
+  moment2_ = at::zeros_like(moment1_);
+  for (Parameter& p : model.parameters()) {
+    if (!p.rows) continue;
+    row_states_.push_back({.parameter = &p,
+                           .moment1 = at::zeros(p.shape, at::kFloat),
+                           .moment2 = at::zeros(p.shape, at::kFloat),
+                           .num_steps = at::zeros({p.shape[0]}, at::kFloat)});
+  }
+}
+
+void AdamW::step_rows(RowState& state, double learning_rate, double grad_divisor) {
+  RowGradient& gradient = *state.parameter->rows;
+  const int64_t width = gradient.width();
+  auto* steps = state.num_steps.mutable_data_ptr<float>();
+  auto *values = state.parameter->value.mutable_data_ptr<float>(),
+       *moment1 = state.moment1.mutable_data_ptr<float>(),
+       *moment2 = state.moment2.mutable_data_ptr<float>();
+  for (const int64_t row : gradient.rows()) {
+    steps[row] += 1;
+    const AdamWFactors factors(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                               options_.weight_decay, grad_divisor,
+                               static_cast<int64_t>(steps[row]));
+    const int64_t first = row * width;
+    adamw_update(factors, values + first, gradient.row(row), moment1 + first, moment2 + first,
+                 /*rounded=*/nullptr, width);
+  }
+  gradient.clear();
+}
 
 void AdamW::step(double learning_rate, double grad_divisor) {
-  const c10::NoGradGuard no_grad;
   ++num_steps_;
-  const at::Tensor step_count = at::full({}, static_cast<double>(num_steps_), at::kFloat);
-  const at::Tensor divisor = at::full({}, grad_divisor, at::kFloat);
-  const int64_t total = values_.numel();
-  const auto update = [&](int64_t first, int64_t count, double weight_decay) {
-    if (count == 0) return;
-    const std::vector<at::Tensor> values = {values_.narrow(0, first, count)};
-    const std::vector<at::Tensor> grads = {grads_.narrow(0, first, count)};
-    const std::vector<at::Tensor> moments1 = {moment1_.narrow(0, first, count)};
-    const std::vector<at::Tensor> moments2 = {moment2_.narrow(0, first, count)};
-    at::_fused_adamw_(values, grads, moments1, moments2, /*max_exp_avg_sqs=*/{}, {step_count},
-                      learning_rate, options_.beta1, options_.beta2, weight_decay, options_.epsilon,
-                      /*amsgrad=*/false,
-                      /*maximize=*/false, divisor, /*found_inf=*/{});
+  const auto factors = [&](double weight_decay) {
+    return AdamWFactors(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                        weight_decay, grad_divisor, num_steps_);
   };
-  update(0, num_decay_elements_, options_.weight_decay);
-  update(num_decay_elements_, total - num_decay_elements_, 0.0);
-}
-
-Schedule schedule_from_name(const std::string& name) {
-  if (name == "constant") return Schedule::kConstant;
-  if (name == "linear") return Schedule::kLinear;
-  if (name == "cosine") return Schedule::kCosine;
-  throw UsageError(Problem{"", "--schedule", name, "constant, linear or cosine", ""});
-}
-
-double LearningRate::at(int64_t step) const {
-  if (step < warmup_steps)
-    return peak * static_cast<double>(step + 1) / static_cast<double>(warmup_steps);
-  if (schedule == Schedule::kConstant) return peak;
-  const double span = static_cast<double>(std::max<int64_t>(total_steps - warmup_steps, 1));
-  const double progress = std::min(1.0, static_cast<double>(step - warmup_steps) / span);
-  const double fall = schedule == Schedule::kLinear
-                          ? 1.0 - progress
-                          : 0.5 * (1.0 + std::cos(std::numbers::pi * progress));
-  return peak * (final_fraction + (1.0 - final_fraction) * fall);
+  const AdamWFactors decayed = factors(options_.weight_decay), plain = factors(0.0);
+  auto *values = values_.mutable_data_ptr<float>(), *grads = grads_.mutable_data_ptr<float>(),
+       *moment1 = moment1_.mutable_data_ptr<float>(), *moment2 = moment2_.mutable_data_ptr<float>();
+  const at::Tensor rounded_values = model_.flat_rounded();
+  auto* rounded =
+      rounded_values.defined() ? rounded_values.mutable_data_ptr<c10::BFloat16>() : nullptr;
+  int64_t done = 0;
+  for (const Range& part : owned_) {
+    adamw_update(part.last <= num_decay_elements_ ? decayed : plain, values + part.first,
+                 grads + part.first, moment1 + done, moment2 + done,
+                 rounded == nullptr ? nullptr : rounded + part.first, part.size());
+    done += part.size();
+  }
+  for (RowState& state : row_states_) step_rows(state, learning_rate, grad_divisor);
 }
 
 }  // namespace tutti::trainer

@@ -6,6 +6,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "dist/communicator.h"
 #include "trainer/models/t5.h"
 
 namespace tutti::trainer {
@@ -17,39 +18,52 @@ struct AdamWOptions {
   double weight_decay = 0.01;  // on matrices and embeddings, not on norms and position biases
 };
 
-// AdamW (Loshchilov and Hutter 2019) over the model's flat buffers: two fused calls a step,
-// whatever the number of parameters.
+// AdamW (Loshchilov and Hutter 2019) over the model's flat buffers: one pass over memory a step,
+// whatever the number of parameters, which also keeps the bf16 copy of the weights current.
+//
+// A row of a table of rows (Parameter::rows) lives in a time of its own, the steps that touch it:
+// only then its moments advance, with a bias correction by the number of such steps, and only then
+// it decays. So it makes the steps that AdamW would make if there were no others, and a row that no
+// step touches keeps its value. Every rank holds all row state and makes the same updates.
 class AdamW {
  public:
+  // The model outlives the object.
   AdamW(T5Model& model, const AdamWOptions& options);
+  // Updates, and keeps moments for, these elements of the flat buffers only: ranges that are
+  // ascending and do not cross the border of weight decay (GradientReducer::owned()).
+  AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> owned);
 
   // One update with the model's gradients divided by `grad_divisor` (1 / clip coefficient), which
-  // clips without a pass of its own.
+  // clips without a pass of its own. Leaves the owned gradients zero for the next step.
   void step(double learning_rate, double grad_divisor);
 
   int64_t num_steps() const { return num_steps_; }
   void set_num_steps(int64_t n) { num_steps_ = n; }
-  // First and second moments in the layout of the flat buffers.
+  const std::vector<Range>& owned() const { return owned_; }
+  int64_t num_flat() const { return values_.numel(); }  // of the model
+  // The state of a table of rows: moments [rows, width], and how many steps touched each row,
+  // [rows] fp32 (exact to 2^24).
+  struct RowState {
+    Parameter* parameter;
+    at::Tensor moment1, moment2, num_steps;
+  };
+  const std::vector<RowState>& row_states() const { return row_states_; }
+
+  // First and second moments of the owned elements, one range behind the other.
   at::Tensor moment1() const { return moment1_; }
   at::Tensor moment2() const { return moment2_; }
 
  private:
+  void step_rows(RowState& state, double learning_rate, double grad_divisor);
+
   AdamWOptions options_;
-  at::Tensor values_, grads_, moment1_, moment2_;
+  std::vector<RowState> row_states_;
+  std::vector<Range> owned_;
   int64_t num_decay_elements_;
+  const T5Model& model_;
+  at::Tensor values_, grads_;  // the model's
+  at::Tensor moment1_, moment2_;
   int64_t num_steps_ = 0;
-};
-
-enum class Schedule { kConstant, kLinear, kCosine };
-Schedule schedule_from_name(const std::string& name);  // UsageError with the known names
-
-struct LearningRate {
-  double peak = 1e-3;
-  int64_t warmup_steps = 100;  // linear from 0
-  int64_t total_steps = 1000;  // where the decay ends
-  Schedule schedule = Schedule::kCosine;
-  double final_fraction = 0.05;   // of the peak, at total_steps
-  double at(int64_t step) const;  // step counts from 0
 };
 
 }  // namespace tutti::trainer

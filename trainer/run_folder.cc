@@ -17,9 +17,9 @@ namespace fs = std::filesystem;
 RunFolder::RunFolder(fs::path path, Existing existing) : path_(std::move(path)) {
   if (fs::exists(path_) && existing != Existing::kResume) {
     if (existing == Existing::kRefuse) {
-      throw UsageError(
-          Problem{path_.string(), "", "a folder that exists", "a new one",
-                  "give another --out, or --resume to go on, or --overwrite to start again"});
+      throw UsageError(Problem{path_.string(), "", "a folder that exists", "a new one",
+                               "give another --out, or --resume to go on, or "
+                               "--overwrite to start again"});
     }
     if (!fs::exists(path_ / "config.ini") || !fs::exists(path_ / "log.jsonl")) {
       throw UsageError(Problem{path_.string(), "", "a folder without config.ini and log.jsonl",
@@ -48,21 +48,6 @@ void RunFolder::truncate_log_after(int64_t step) const {
   }
   in.close();
   write_file(path_ / "log.jsonl", kept);
-}
-
-void RunFolder::append(const StepReport& r) const {
-  append({{"event", "step"},
-          {"step", r.step},
-          {"loss", r.loss},
-          {"grad_norm", r.grad_norm},
-          {"learning_rate", r.learning_rate},
-          {"pairs_per_s", r.pairs_per_s},
-          {"nodes_per_pair", r.nodes_per_pair},
-          {"step_ms", r.step_ms},
-          {"data_ms", r.data_ms},
-          {"model_ms", r.model_ms},
-          {"reduce_ms", r.reduce_ms},
-          {"update_ms", r.update_ms}});
 }
 
 void RunFolder::append(const nlohmann::json& record) const {

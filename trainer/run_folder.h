@@ -5,25 +5,22 @@
 
 #include <nlohmann/json.hpp>
 
-#include "trainer/trainer.h"
-
 namespace tutti::trainer {
 
-// RUN/: config.ini (the resolved options), log.jsonl (one record a report), checkpoints/. Rank 0
-// only.
+// RUN/: config.ini (the resolved options), log.jsonl (a record a line, one for
+// each step), checkpoints/, best/checkpoints/. Rank 0 only.
 class RunFolder {
  public:
   enum class Existing { kRefuse, kResume, kReplace };
 
-  // Makes the folder. kRefuse: UsageError when it is there. kReplace: deletes an old run first, and
-  // refuses to delete anything that is no run. kResume: keeps what is there. StorageError when it
-  // cannot be written.
+  // Makes the folder. kRefuse: UsageError when it is there. kReplace: deletes
+  // an old run first, and refuses to delete anything that is no run. kResume:
+  // keeps what is there. StorageError when it cannot be written.
   RunFolder(std::filesystem::path path, Existing existing);
 
   void write_config(const std::string& ini) const;
   // Drops records of steps after `step`: they will be made again.
   void truncate_log_after(int64_t step) const;
-  void append(const StepReport& report) const;
   void append(const nlohmann::json& record) const;
 
   const std::filesystem::path& path() const { return path_; }

@@ -1,139 +1,156 @@
 #include "trainer/trainer.h"
 
 #include <algorithm>
-#include <array>
-#include <chrono>
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
 #include <fmt/format.h>
 
-#include "dist/buckets.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/memory.h"
 #include "trainer/loss.h"
+#include "trainer/prefetcher.h"
 
 namespace tutti::trainer {
-namespace {
 
-using Clock = std::chrono::steady_clock;
-
-// Adds the time since it was made, or since the last lap, to a counter of milliseconds.
-class Stopwatch {
- public:
-  void lap(double& total_ms) {
-    const Clock::time_point now = Clock::now();
-    total_ms += std::chrono::duration<double, std::milli>(now - last_).count();
-    last_ = now;
-  }
-
- private:
-  Clock::time_point last_ = Clock::now();
-};
-
-// Sums over the steps since the last report.
-struct Interval {
-  int64_t steps = 0, pairs = 0, own_pairs = 0, own_nodes = 0;
-  double loss = 0, data_ms = 0, model_ms = 0, reduce_ms = 0, update_ms = 0;
-
-  StepReport report(int64_t step, double grad_norm, double learning_rate) const {
-    const auto n = static_cast<double>(steps);
-    const double total_ms = data_ms + model_ms + reduce_ms + update_ms;
-    return {.step = step,
-            .loss = loss / n,
-            .grad_norm = grad_norm,
-            .learning_rate = learning_rate,
-            .pairs_per_s = 1e3 * static_cast<double>(pairs) / total_ms,
-            .nodes_per_pair = own_pairs == 0
-                                  ? 0
-                                  : static_cast<double>(own_nodes) / static_cast<double>(own_pairs),
-            .step_ms = total_ms / n,
-            .data_ms = data_ms / n,
-            .model_ms = model_ms / n,
-            .reduce_ms = reduce_ms / n,
-            .update_ms = update_ms / n};
-  }
-};
-
-}  // namespace
-
-Trainer::Trainer(T5Model& model, AdamW& optimizer, TrainingData& data, const ids::IdTable& table,
-                 Communicator& comm, const TrainerOptions& options)
+Trainer::Trainer(T5Model& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
+                 const ids::IdTable& table, Communicator& comm, const TrainerOptions& options)
     : model_(model),
       optimizer_(optimizer),
+      reducer_(reducer),
       data_(data),
       table_(table),
       comm_(comm),
-      options_(options) {}
+      options_(options),
+      flops_(model, table) {}
 
-// Leaves the gradient of this rank's share of the step's mean loss in the model's gradient buffer;
-// returns that share.
-double Trainer::forward_backward(const TrainingData::Step& step) {
-  model_.flat_grads().zero_();
-  if (step.batch.num_titles == 0) return 0;
-  const at::Tensor loss = packed_loss(model_, step.batch, table_) / step.global_weight;
-  loss.backward();
-  return loss.item<double>();
-}
+TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
+  const int64_t total_steps = options_.learning_rate.total_steps;
+  Prefetcher prefetcher(data_, state.step, total_steps, comm_.rank(), comm_.size());
+  StepClock clock;
+  while (state.step < total_steps) {
+    clock.start();
+    const TrainingData::Step& step = prefetcher.next();
+    StepReport report = {.step = step.index + 1,
+                         .epoch = step.epoch,
+                         .learning_rate = options_.learning_rate.at(step.index),
+                         .pairs = step.pairs,
+                         .nodes = step.nodes,
+                         .tokens = step.nodes + step.title_tokens,
+                         .imbalance = step.imbalance,
+                         .num_micro_batches = step.num_micro_batches};
+    report.data_ms = clock.lap_ms();
 
-void Trainer::reduce_gradients() {
-  if (comm_.size() == 1) return;
-  at::Tensor grads = model_.flat_grads();
-  auto* data = grads.mutable_data_ptr<float>();
-  for (const Range& bucket : make_buckets(grads.numel(), options_.bucket_elements)) {
-    comm_.all_reduce_sum(std::span(data + bucket.first, bucket.size()));
-  }
-}
+    StepSums sums = forward_backward(step);
+    report.model_ms = clock.lap_ms();
 
-double Trainer::clip_divisor(double grad_norm) const {
-  return options_.clip_norm > 0 ? std::max(1.0, grad_norm / options_.clip_norm) : 1.0;
-}
+    sums.stop_wishes = hooks.stop_requested() ? 1 : 0;
+    reducer_.finish();
+    sum_over_ranks(sums);
+    report.loss = sums.loss;
+    report.level_loss = sums.level_loss;
+    report.flops = sums.flops;
+    report.grad_norm = reducer_.grad_norm();
+    report.reduce_ms = clock.lap_ms();
 
-TrainEnd Trainer::run(int64_t first_step, const TrainerHooks& hooks) {
-  Interval interval;
-  Stopwatch watch;
-  for (int64_t step = first_step; step < options_.learning_rate.total_steps; ++step) {
-    const TrainingData::Step data = data_.step(step, comm_.rank(), comm_.size());
-    watch.lap(interval.data_ms);
+    // Of sums that are equal on all ranks: all decide alike.
+    report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
+    if (report.skipped && options_.non_finite == NonFinite::kStop) give_up(state, report, hooks);
+    if (!report.skipped) update(report.learning_rate, report.grad_norm);
+    report.update_ms = clock.lap_ms();
 
-    const double own_loss = forward_backward(data);
-    watch.lap(interval.model_ms);
+    state.step = report.step;
+    state.skipped += report.skipped ? 1 : 0;
+    state.skipped_in_a_row = report.skipped ? state.skipped_in_a_row + 1 : 0;
+    finish_report(report);
+    hooks.report(report);
+    if (state.skipped_in_a_row >= options_.non_finite_limit) give_up(state, report, hooks);
 
-    reduce_gradients();
-    std::array<double, 2> control = {own_loss, hooks.stop_requested() ? 1.0 : 0.0};
-    comm_.all_reduce_sum(control);
-    watch.lap(interval.reduce_ms);
-
-    const auto [loss, stop_wishes] = control;
-    const double grad_norm = model_.flat_grads().norm().item<double>();
-    if (!std::isfinite(loss) || !std::isfinite(grad_norm)) {
-      throw NotFiniteError(
-          fmt::format("step {}: loss {} and gradient norm {}, expected finite numbers; lower "
-                      "--learning-rate, or look at the data of that step",
-                      step, loss, grad_norm));
-    }
-    const double learning_rate = options_.learning_rate.at(step);
-    optimizer_.step(learning_rate, clip_divisor(grad_norm));
-    watch.lap(interval.update_ms);
-
-    ++interval.steps;
-    interval.loss += loss;
-    interval.pairs += data.global_pairs;
-    interval.own_pairs += data.batch.num_pairs;
-    interval.own_nodes += data.batch.num_nodes();
-    const int64_t done = step + 1;
-    const bool is_last = done == options_.learning_rate.total_steps;
-    const bool stop = stop_wishes > 0 && !is_last;
-    if (is_last || stop || done % options_.report_every == 0) {
-      hooks.report(interval.report(done, grad_norm, learning_rate));
-      interval = {};
-    }
-    if (is_last || stop || done % options_.checkpoint_every == 0) {
-      hooks.checkpoint(done);
-      watch = {};
-    }
+    const bool is_last = state.step == total_steps;
+    const bool stop = sums.stop_wishes > 0 && !is_last;
+    const bool validates =
+        options_.validate_every > 0 && (is_last || state.step % options_.validate_every == 0);
+    const bool is_over = validates && !validate(state, hooks);
+    if (is_last || stop || is_over || state.step % options_.checkpoint_every == 0)
+      hooks.checkpoint(state);
+    if (is_over && !is_last) return TrainEnd::kNoLongerBetter;
     if (stop) return TrainEnd::kStopped;
   }
   return TrainEnd::kDone;
+}
+
+// Leaves the gradient of this rank's share of the step's mean loss in the
+// model's gradient buffer.
+Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
+  model_.zero_gradients();
+  StepSums own{.level_loss = std::vector<double>(table_.id_length(), 0.0)};
+  const Dropout dropout(options_.dropout, options_.dropout_seed, step.index);
+  const auto micro_batches = step.micro_batches();
+  if (micro_batches.empty()) reducer_.begin_last_backward(step.index);
+  for (const PackedBatch& batch : micro_batches) {
+    std::vector<double> by_level;
+    const at::Tensor loss = packed_loss(model_, batch, table_, &by_level, dropout) / step.weight;
+    if (&batch == &micro_batches.back()) reducer_.begin_last_backward(step.index);
+    loss.backward();
+    own.loss += loss.item<double>();
+    own.flops += flops_.of(batch);
+    for (size_t level = 0; level < by_level.size(); ++level)
+      own.level_loss[level] += by_level[level] / step.weight;
+  }
+  return own;
+}
+
+void Trainer::sum_over_ranks(StepSums& sums) {
+  std::vector<double> all = {sums.loss, sums.flops, sums.stop_wishes};
+  all.insert(all.end(), sums.level_loss.begin(), sums.level_loss.end());
+  comm_.all_reduce_sum(all);
+  sums.loss = all[0];
+  sums.flops = all[1];
+  sums.stop_wishes = all[2];
+  std::copy(all.begin() + 3, all.end(), sums.level_loss.begin());
+}
+
+void Trainer::update(double learning_rate, double grad_norm) {
+  const double divisor =
+      options_.clip_norm > 0 ? std::max(1.0, grad_norm / options_.clip_norm) : 1.0;
+  optimizer_.step(learning_rate, divisor);
+  if (reducer_.gather_values()) model_.round_weights();
+}
+
+void Trainer::finish_report(StepReport& report) {
+  report.step_ms = report.data_ms + report.model_ms + report.reduce_ms + report.update_ms;
+  const BulkTimes times = reducer_.take_times();
+  report.exposed_ms = times.exposed_ms;
+  report.hidden_ms = std::max(0.0, times.busy_ms - times.exposed_ms);
+  report.peak_memory_bytes = peak_memory_bytes();
+}
+
+// The parameters are as the last good step left them.
+void Trainer::give_up(const TrainState& state, const StepReport& report,
+                      const TrainerHooks& hooks) {
+  hooks.checkpoint(state);
+  throw NotFiniteError(
+      fmt::format("step {}: loss {} and gradient norm {}, expected finite "
+                  "numbers ({} such steps in a row); "
+                  "the checkpoint of step {} holds the last good parameters; "
+                  "lower --learning-rate, or look at "
+                  "the data of that step",
+                  report.step - 1, report.loss, report.grad_norm,
+                  std::max<int64_t>(state.skipped_in_a_row, 1), state.step));
+}
+
+// False when the run should end.
+bool Trainer::validate(TrainState& state, const TrainerHooks& hooks) {
+  const double hits = hooks.validate(state);
+  if (hits > state.best_hits) {
+    state.best_hits = hits;
+    state.best_step = state.step;
+    state.validations_since_best = 0;
+    hooks.new_best(state);
+  } else {
+    ++state.validations_since_best;
+  }
+  return options_.patience == 0 || state.validations_since_best < options_.patience;
 }
 
 }  // namespace tutti::trainer

@@ -2,69 +2,89 @@
 
 #include <cstdint>
 #include <functional>
+#include <vector>
 
 #include "dist/communicator.h"
 #include "ids/id_table.h"
+#include "trainer/gradient_reducer.h"
+#include "trainer/model_flops.h"
 #include "trainer/models/t5.h"
 #include "trainer/optimizer.h"
+#include "trainer/schedule.h"
+#include "trainer/step_report.h"
+#include "trainer/train_state.h"
 #include "trainer/training_data.h"
 
 namespace tutti::trainer {
 
+// What to do about a step whose loss or gradient is not finite. Parameters stay
+// as they were.
+enum class NonFinite {
+  kStop,  // checkpoint of the state before the step, then NotFiniteError
+  kSkip,  // count it and go on; like kStop after too many in a row
+};
+
 struct TrainerOptions {
   LearningRate learning_rate;  // total_steps is the length of the run
   AdamWOptions adamw;
-  double clip_norm = 1.0;  // of the whole gradient; 0: no clipping
-  int64_t bucket_elements =
-      4 << 20;                // gradients are all-reduced in fixed buckets of this many floats
-  int64_t report_every = 50;  // steps
+  double dropout = 0;               // rate, in T5's places
+  uint64_t dropout_seed = 0;
+  double clip_norm = 1.0;           // of the whole gradient; 0: no clipping
   int64_t checkpoint_every = 1000;  // steps; the last step always writes one
+  int64_t validate_every = 0;       // steps; 0: never; else also behind the last step
+  int64_t patience = 0;  // ends the run after so many validations without a new best; 0: never
+  NonFinite non_finite = NonFinite::kStop;
+  int64_t non_finite_limit = 10;  // steps in a row that are skipped before the run stops
 };
 
-// What happened since the last report; equal on all ranks but for the times, which are this rank's
-// means.
-struct StepReport {
-  int64_t step = 0;      // steps done
-  double loss = 0;       // mean over the interval, nats a pair (or a playlist, as weighted)
-  double grad_norm = 0;  // of the last step, before clipping
-  double learning_rate = 0;
-  double pairs_per_s = 0;     // all ranks
-  double nodes_per_pair = 0;  // this rank
-  double step_ms = 0, data_ms = 0, model_ms = 0, reduce_ms = 0, update_ms = 0;
-};
-
+// What a run tells the outside, at the same steps on all ranks.
 struct TrainerHooks {
-  std::function<void(const StepReport&)> report;
-  std::function<void(int64_t step)> checkpoint;  // all ranks call it, at the same steps
+  std::function<void(const StepReport&)> report;  // each step
+  std::function<void(const TrainState&)> checkpoint;
+  // hits@10 on validation playlists, equal on all ranks. Behind each: is it the
+  // best so far?
+  std::function<double(const TrainState&)> validate;
+  std::function<void(const TrainState&)> new_best;
   std::function<bool()> stop_requested;  // this rank's wish; the ranks agree at the end of a step
 };
 
-enum class TrainEnd { kDone, kStopped };
+enum class TrainEnd { kDone, kStopped, kNoLongerBetter };
 
-// Data-parallel training of one model: every rank computes the gradients of its titles, their sum
-// over ranks is divided by the step's global weight, so that N ranks make the same step as one. The
+// Data-parallel training of one model: every rank computes the gradients of its
+// titles, their sum over ranks is divided by the step's global weight, so that
+// N ranks and any number of micro-batches make the same step as one. The
 // model's parameters must be equal on all ranks at the start.
 class Trainer {
  public:
-  Trainer(T5Model& model, AdamW& optimizer, TrainingData& data, const ids::IdTable& table,
-          Communicator& comm, const TrainerOptions& options);
+  Trainer(T5Model& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
+          const ids::IdTable& table, Communicator& comm, const TrainerOptions& options);
 
-  // Runs steps [first_step, total_steps). NotFiniteError on all ranks in the same step when loss or
-  // gradient is not finite.
-  TrainEnd run(int64_t first_step, const TrainerHooks& hooks);
+  // Runs from state.step to total_steps. The data belongs to a thread of the
+  // trainer meanwhile.
+  TrainEnd run(TrainState& state, const TrainerHooks& hooks);
 
  private:
-  struct StepResult;
-  double forward_backward(const TrainingData::Step& step);
-  void reduce_gradients();
-  double clip_divisor(double grad_norm) const;
+  // Sums over the micro-batches of a rank, then over ranks.
+  struct StepSums {
+    double loss = 0, flops = 0, stop_wishes = 0;
+    std::vector<double> level_loss = {};
+  };
+  StepSums forward_backward(const TrainingData::Step& step);
+  void sum_over_ranks(StepSums& sums);
+  void update(double learning_rate, double grad_norm);
+  void finish_report(StepReport& report);
+  [[noreturn]] void give_up(const TrainState& state, const StepReport& report,
+                            const TrainerHooks& hooks);
+  bool validate(TrainState& state, const TrainerHooks& hooks);
 
   T5Model& model_;
   AdamW& optimizer_;
+  GradientReducer& reducer_;
   TrainingData& data_;
   const ids::IdTable& table_;
   Communicator& comm_;
   TrainerOptions options_;
+  ModelFlops flops_;
 };
 
 }  // namespace tutti::trainer

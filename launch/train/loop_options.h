@@ -9,18 +9,19 @@
 
 namespace tutti::launch {
 
-// The loop: how long, in which order, at which learning rate, what is written when.
+// The loop: how long, in which order, at which learning rate, what is looked at
+// and kept when.
 struct LoopArgs {
-  std::string schedule = "cosine", weight = "pair";
+  std::string schedule = "cosine", weight = "pair", group = "playlist", non_finite = "stop";
   uint64_t seed = 1;
   int keep = 2;
-  int64_t titles_per_step = 8;
+  int64_t validation_queries = 500, report_every = 100;
   trainer::TrainerOptions trainer;
-
-  trainer::TrainingDataOptions data_options() const;
+  trainer::TrainingDataOptions data;
 };
 
 void declare(Options& options, LoopArgs& a);
-void check(LoopArgs& a);  // UsageError naming the option; resolves names into `trainer`
+void check(LoopArgs& a);  // UsageError naming the option; resolves names into
+                          // `trainer` and `data`
 
 }  // namespace tutti::launch

@@ -1,0 +1,46 @@
+#include "trainer/train_state.h"
+
+#include "dist/runtime/errors.h"
+
+namespace tutti::trainer {
+namespace {
+
+template <typename State, typename Visit>
+void visit_counts(State& state, Visit visit) {
+  visit("step", state.step);
+  visit("skipped", state.skipped);
+  visit("skipped_in_a_row", state.skipped_in_a_row);
+  visit("best_step", state.best_step);
+  visit("validations_since_best", state.validations_since_best);
+}
+
+}  // namespace
+
+nlohmann::json to_json(const TrainState& state) {
+  nlohmann::json json = {{"best_hits", state.best_hits}};
+  visit_counts(state, [&](const char* name, int64_t count) { json[name] = count; });
+  return json;
+}
+
+TrainState train_state_from_json(const nlohmann::json& json, const std::string& origin) {
+  const auto field = [&](const char* name, bool (nlohmann::json::*is_right)() const noexcept,
+                         const char* expected) -> const nlohmann::json& {
+    const auto found = json.is_object() ? json.find(name) : json.end();
+    if (found == json.end() || !((*found).*is_right)()) {
+      throw DataError(Problem{.file = origin,
+                              .place = std::string("field '") + name + "' of the run's progress",
+                              .found = found == json.end() ? "nothing" : found->dump(),
+                              .expected = expected,
+                              .cure = {}});
+    }
+    return *found;
+  };
+  TrainState state;
+  visit_counts(state, [&](const char* name, int64_t& count) {
+    count = field(name, &nlohmann::json::is_number_unsigned, "a count").get<int64_t>();
+  });
+  state.best_hits = field("best_hits", &nlohmann::json::is_number, "a number").get<double>();
+  return state;
+}
+
+}  // namespace tutti::trainer
