@@ -1,19 +1,41 @@
 #include "trainer/id_rows.h"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
+
+#include <ATen/TensorOperators.h>
+#include <c10/core/GradMode.h>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 
 namespace tutti::trainer {
 
+namespace {
+
+double root_mean_square(const at::Tensor& t) {
+  return t.square().mean(at::kDouble).sqrt().item<double>();
+}
+
+}  // namespace
+
+void scale_id_rows_to_base(T5Model& model) {
+  const c10::NoGradGuard no_grad;
+  model.find("id_embedding.weight")
+      ->value.mul_(root_mean_square(model.find("shared.weight")->value));
+  if (Parameter* head = model.find("lm_head.id.weight")) {
+    head->value.div_(root_mean_square(model.find("decoder.final_layer_norm.weight")->value));
+  }
+}
+
 void start_id_rows_from_codebooks(T5Model& model, const ids::IdTable& table, uint64_t seed) {
   const int64_t dim = table.vector_dim;
   if (dim == 0) return;
   const int64_t d_model = model.config().d_model;
   auto* embedding = model.find("id_embedding.weight")->value.data_ptr<float>();
-  auto* head = model.find("lm_head.id.weight")->value.data_ptr<float>();
+  Parameter* untied = model.find("lm_head.id.weight");
+  auto* head = untied == nullptr ? nullptr : untied->value.data_ptr<float>();
   const auto head_scale = static_cast<float>(std::pow(d_model, -0.5));
 
   Rng rng(seed, Purpose::kIdTokens);
@@ -44,10 +66,9 @@ void start_id_rows_from_codebooks(T5Model& model, const ids::IdTable& table, uin
         for (int64_t j = 0; j < d_model; ++j) row[j] += x * projection[k * d_model + j];
       }
       const int64_t token = level.first_token + t;
-      for (int64_t j = 0; j < d_model; ++j) {
-        embedding[token * d_model + j] = row[j];
-        head[token * d_model + j] = head_scale * row[j];
-      }
+      std::copy(row.begin(), row.end(), embedding + token * d_model);
+      if (head == nullptr) continue;
+      for (int64_t j = 0; j < d_model; ++j) head[token * d_model + j] = head_scale * row[j];
     }
   }
 }

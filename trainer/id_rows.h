@@ -12,4 +12,9 @@ namespace tutti::trainer {
 // after T5Model::initialize; tokens without a vector (suffixes) keep their random rows.
 void start_id_rows_from_codebooks(T5Model& model, const ids::IdTable& table, uint64_t seed);
 
+// Gives ID rows that start at the scale of T5Model::initialize the scale that a loaded base works
+// at: what the decoder reads is as large as text rows are, and the first logits of an untied head
+// have a deviation of about 1, whatever the weights of the decoder's last norm.
+void scale_id_rows_to_base(T5Model& model);
+
 }  // namespace tutti::trainer

@@ -2,36 +2,80 @@
 
 #include <utility>
 
+#include "dist/runtime/errors.h"
 #include "launch/option_checks.h"
 
 namespace tutti::launch {
+namespace {
+
+struct ShapeOption {
+  const char* name;
+  const char* meaning;
+  int64_t trainer::T5Config::*size;
+};
+constexpr ShapeOption kShape[] = {
+    {"d-model", "width", &trainer::T5Config::d_model},
+    {"d-kv", "width of an attention head", &trainer::T5Config::d_kv},
+    {"num-heads", "attention heads", &trainer::T5Config::num_heads},
+    {"d-ff", "width of the feed-forward layers", &trainer::T5Config::d_ff},
+    {"num-layers", "encoder layers", &trainer::T5Config::num_layers},
+    {"num-decoder-layers", "decoder layers", &trainer::T5Config::num_decoder_layers}};
+
+[[noreturn]] void refuse(const std::string& option, const std::string& found,
+                         const std::string& expected, const std::string& cure = "") {
+  throw UsageError(
+      Problem{.file = {}, .place = option, .found = found, .expected = expected, .cure = cure});
+}
+
+// Shape and vocabulary are the base's.
+void check_base(const ModelArgs& a) {
+  if (a.base.empty()) {
+    if (a.part != trainer::TrainedPart::kAll) {
+      refuse("--train", a.part_name, "all without a --base",
+             "frozen layers of a new model would stay random");
+    }
+    return;
+  }
+  constexpr const char* kCure = "the base decides; leave it out";
+  if (!a.vocabulary.empty()) refuse("--vocabulary", a.vocabulary, "none beside --base", kCure);
+  for (const auto& [name, meaning, size] : kShape) {
+    if (a.t5.*size != trainer::T5Config().*size) {
+      refuse(std::string("--") + name, std::to_string(a.t5.*size), "none beside --base", kCure);
+    }
+  }
+}
+
+}  // namespace
 
 void declare(Options& options, ModelArgs& a) {
   options
+      .add("base", &a.base,
+           "folder of Hugging Face transformers to start from: T5, T5 v1.1 or Flan-T5, with its "
+           "spiece.model; empty: a new model")
+      .add("train", &a.part_name,
+           "what may change: all | decoder (and ID rows) | id-rows; the rest costs no gradient")
+      .add("softmax", &a.softmax_name,
+           "what a token is normalised over: level (rows of its position) | trie (tokens that "
+           "exist there) | ids (all ID rows) | full (text too: for engines that cannot constrain)")
+      .add("dropout", &a.dropout, "rate, in T5's places")
       .add("vocabulary", &a.vocabulary,
            "a spiece.model to use; empty: one is trained on the training titles")
-      .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most")
-      .add("d-model", &a.t5.d_model, "width")
-      .add("d-kv", &a.t5.d_kv, "width of an attention head")
-      .add("num-heads", &a.t5.num_heads, "attention heads")
-      .add("d-ff", &a.t5.d_ff, "width of the feed-forward layers")
-      .add("num-layers", &a.t5.num_layers, "encoder layers")
-      .add("num-decoder-layers", &a.t5.num_decoder_layers, "decoder layers")
-      .add("start-ids", &a.start_ids,
-           "rows of ID tokens start from: codebook (their vectors, projected) | random");
+      .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most");
+  for (const auto& [name, meaning, size] : kShape) options.add(name, &(a.t5.*size), meaning);
+  options.add("start-ids", &a.start_ids,
+              "rows of ID tokens start from: codebook (their vectors, projected) | random");
 }
 
-void check(const ModelArgs& a) {
+void check(ModelArgs& a) {
   require_at_least("--vocabulary-size", a.vocabulary_size, 300);
-  for (const auto& [option, value] : {std::pair("--d-model", a.t5.d_model),
-                                      {"--d-kv", a.t5.d_kv},
-                                      {"--num-heads", a.t5.num_heads},
-                                      {"--d-ff", a.t5.d_ff},
-                                      {"--num-layers", a.t5.num_layers},
-                                      {"--num-decoder-layers", a.t5.num_decoder_layers}}) {
-    require_at_least(option, value, 1);
+  for (const auto& [name, meaning, size] : kShape) {
+    require_at_least((std::string("--") + name).c_str(), a.t5.*size, 1);
   }
   require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
+  require_share("--dropout", a.dropout);
+  a.softmax = checkpoints::softmax_from_name(a.softmax_name);
+  a.part = trainer::trained_part_from_name(a.part_name);
+  check_base(a);
 }
 
 }  // namespace tutti::launch

@@ -3,19 +3,25 @@
 #include <cstdint>
 #include <string>
 
+#include "checkpoints/softmax.h"
 #include "launch/options.h"
 #include "trainer/models/t5.h"
 
 namespace tutti::launch {
 
-// What is trained: the model's shape, what it starts from, its vocabulary and its loss.
+// What is trained: the model's shape, what it starts from, its vocabulary, its loss, and how much
+// of it may change.
 struct ModelArgs {
-  std::string vocabulary, start_ids = "codebook";
+  std::string base, vocabulary, start_ids = "codebook", softmax_name = "level", part_name = "all";
   int64_t vocabulary_size = 4000;
+  double dropout = 0;
   trainer::T5Config t5;
+  // Resolved by check().
+  checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
+  trainer::TrainedPart part = trainer::TrainedPart::kAll;
 };
 
 void declare(Options& options, ModelArgs& a);
-void check(const ModelArgs& a);  // UsageError naming the option
+void check(ModelArgs& a);  // UsageError naming the option; resolves names
 
 }  // namespace tutti::launch

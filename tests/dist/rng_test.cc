@@ -14,6 +14,20 @@ using Block = std::array<uint32_t, 4>;
 using Key = std::array<uint32_t, 2>;
 
 // kat_vectors of Random123 1.14.0, philox4x32 10.
+TEST(Philox, InARunGivesWhatSingleCallsGive) {
+  const std::array<uint32_t, 2> key = {7, 0x80000001U};
+  const std::array<uint32_t, 4> counter = {0xFFFFFFFEU, 1, 2, 3};
+  for (const size_t size : {0, 1, 5, 64, 131}) {
+    std::vector<uint32_t> run(size);
+    philox4x32_run(counter, key, run);
+    for (size_t i = 0; i < size; ++i) {
+      std::array<uint32_t, 4> one = counter;
+      one[0] += static_cast<uint32_t>(i / 4);
+      EXPECT_EQ(run[i], philox4x32(one, key)[i % 4]) << i;
+    }
+  }
+}
+
 TEST(Philox, GivesThePublishedAnswers) {
   constexpr uint32_t kOnes = 0xFFFFFFFF;
   EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),

@@ -123,8 +123,10 @@ AttentionLists some_lists(int64_t queries, int64_t rows, int64_t longest, int64_
     position.push_back(static_cast<int64_t>(rng.below(positions)));
     for (int64_t t = 0; t < longest; ++t) keys.push_back(static_cast<int64_t>(rng.below(rows)));
   }
-  return {at::tensor(keys, at::kLong).view({queries, longest}), at::tensor(counts, at::kLong),
-          at::tensor(position, at::kLong)};
+  return {.keys = at::tensor(keys, at::kLong).view({queries, longest}),
+          .counts = at::tensor(counts, at::kLong),
+          .position = at::tensor(position, at::kLong),
+          .dropout = {}};
 }
 
 // Query by query. t: q, kv, and a bias or none.
@@ -143,7 +145,11 @@ at::Tensor attention_by_definition(const std::vector<at::Tensor>& t, const Atten
     if (t.size() > 2)
       scores =
           scores + t[2][lists.position[i].item<int64_t>()].narrow(0, 0, count).t().unsqueeze(1);
-    out.push_back(at::matmul(at::softmax(scores, -1), v).reshape({heads * d}));
+    at::Tensor probability = at::softmax(scores, -1);
+    if (lists.dropout.defined()) {
+      probability = probability * lists.dropout.select(1, i).narrow(1, 0, count).unsqueeze(1);
+    }
+    out.push_back(at::matmul(probability, v).reshape({heads * d}));
   }
   return at::stack(out);
 }
@@ -169,6 +175,23 @@ TEST(FusedOps, ListAttentionEqualsSoftmaxOverTheListedRows) {
         [&](const auto& t) { return plain::list_attention(t[0], t[1], t[2], lists, heads); },
         by_definition);
   }
+}
+
+TEST(FusedOps, ListAttentionDropsProbabilitiesBehindTheSoftmax) {
+  const int64_t heads = 3, width = heads * 16;
+  AttentionLists lists = some_lists(17, 17, 19, 4);
+  lists.dropout = (random({heads, 17, 19}, 9) > 0).to(at::kFloat) * 2;
+  expect_same(
+      {random({17, width}, 1, 0.5), random({17, 2 * width}, 2, 0.5), random({4, 20, heads}, 4)},
+      [&](const auto& t) { return list_attention(t[0], t[1], t[2], lists, heads); },
+      [&](const auto& t) { return attention_by_definition(t, lists, heads); });
+  expect_same(
+      {random({17, 3 * width}, 1, 0.5), random({4, 20, heads}, 4)},
+      [&](const auto& t) { return list_self_attention(t[0], t[1], lists, heads); },
+      [&](const auto& t) {
+        return plain::list_attention(t[0].narrow(1, 0, width), t[0].narrow(1, width, 2 * width),
+                                     t[1], lists, heads);
+      });
 }
 
 TEST(FusedOps, ListSelfAttentionTakesQueriesKeysAndValuesFromOneMatrix) {

@@ -35,6 +35,7 @@ struct HeadView {
   const int64_t* position;  // null without a bias
   const float* bias;        // [P, bias_keys] of this head
   int64_t bias_keys;
+  const float* dropout;  // [queries, keys_per_query], null without
 };
 
 [[gnu::always_inline]] inline int64_t padded(int64_t n) {
@@ -68,6 +69,12 @@ template <typename T>
     const float total = 1.0F / lanes::sum_of(sum);
     float* p = probability + i * a.keys_per_query;
     for (int64_t t = 0; t < count; ++t) p[t] = score[t] * total;
+    const float* share = p;
+    if (a.dropout != nullptr) {
+      const float* factor = a.dropout + i * a.keys_per_query;
+      for (int64_t t = 0; t < count; ++t) score[t] = p[t] * factor[t];
+      share = score;
+    }
     T* y = out + i * out_stride;
     lanes::each(
         a.d, [&](int64_t c, int64_t n) __attribute__((always_inline)) {
@@ -75,7 +82,7 @@ template <typename T>
           for (int64_t t = 0; t < count; ++t) {
             Vec v;
             lanes::get(a.v + keys[t] * a.kv_stride + c, n, v);
-            mixed += p[t] * v;
+            mixed += share[t] * v;
           }
           lanes::put(y + c, n, mixed);
         });
@@ -103,15 +110,22 @@ struct HeadGrads {
 template <typename T>
 [[gnu::always_inline]] inline void attend_grad(const HeadView<T>& a, const float* probability,
                                                const T* grad, int64_t grad_stride, float* slope,
-                                               const HeadGrads<T>& out) {
+                                               float* dropped, const HeadGrads<T>& out) {
   for (int64_t i = 0; i < a.queries; ++i) {
     const int64_t* keys = a.keys + i * a.keys_per_query;
     const int64_t count = a.counts[i];
     const float* p = probability + i * a.keys_per_query;
     const T *g = grad + i * grad_stride, *q = a.q + i * a.q_stride;
+    const float* share = p;
+    if (a.dropout != nullptr) {
+      const float* factor = a.dropout + i * a.keys_per_query;
+      for (int64_t t = 0; t < count; ++t) dropped[t] = p[t] * factor[t];
+      share = dropped;
+    }
     float mean = 0;
     for (int64_t t = 0; t < count; ++t) {
       slope[t] = lanes::dot(g, a.v + keys[t] * a.kv_stride, a.d);
+      if (a.dropout != nullptr) slope[t] *= a.dropout[i * a.keys_per_query + t];
       mean += p[t] * slope[t];
     }
     for (int64_t t = 0; t < count; ++t) {
@@ -133,7 +147,7 @@ template <typename T>
             lanes::get(to_k, n, dk);
             lanes::put(to_k, n, dk + slope[t] * from_q);
             lanes::get(to_v, n, dv);
-            lanes::put(to_v, n, dv + p[t] * from_g);
+            lanes::put(to_v, n, dv + share[t] * from_g);
           }
           lanes::put(dq + c, n, sum);
         });
@@ -141,13 +155,13 @@ template <typename T>
 }
 TUTTI_VECTORIZED void attend_grad_head(const HeadView<float>& a, const float* probability,
                                        const float* grad, int64_t grad_stride, float* slope,
-                                       const HeadGrads<float>& out) {
-  attend_grad(a, probability, grad, grad_stride, slope, out);
+                                       float* dropped, const HeadGrads<float>& out) {
+  attend_grad(a, probability, grad, grad_stride, slope, dropped, out);
 }
 TUTTI_VECTORIZED void attend_grad_head(const HeadView<BFloat16>& a, const float* probability,
                                        const BFloat16* grad, int64_t grad_stride, float* slope,
-                                       const HeadGrads<BFloat16>& out) {
-  attend_grad(a, probability, grad, grad_stride, slope, out);
+                                       float* dropped, const HeadGrads<BFloat16>& out) {
+  attend_grad(a, probability, grad, grad_stride, slope, dropped, out);
 }
 
 TUTTI_VECTORIZED void to_bfloat16(const float* from, BFloat16* to, int64_t size) {
@@ -160,6 +174,7 @@ struct Call {
   int64_t k_offset = 0;  // columns of kv in front of the keys; the values follow the keys
   int64_t width = 0;     // H * d
   at::Tensor bias, keys, counts, position;  // bias and position empty: none
+  at::Tensor dropout;                       // [H, Q, T], empty: none
   int64_t num_heads = 0;
 
   bool has_bias() const { return bias.numel() > 0; }
@@ -180,7 +195,9 @@ struct Call {
             .counts = counts.const_data_ptr<int64_t>(),
             .position = has_bias() ? position.const_data_ptr<int64_t>() : nullptr,
             .bias = nullptr,
-            .bias_keys = has_bias() ? bias.size(1) : 0};
+            .bias_keys = has_bias() ? bias.size(1) : 0,
+            .dropout =
+                dropout.numel() > 0 ? dropout.const_data_ptr<float>() + h * keys.numel() : nullptr};
   }
 };
 
@@ -198,7 +215,7 @@ void for_each_head(const Call& call, Body body) {
   const int64_t elements = call.keys.numel() * call.d();
   const int64_t heads_per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
   at::parallel_for(0, call.num_heads, heads_per_task, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(padded(call.keys.size(1)));
+    std::vector<float> scratch(2 * padded(call.keys.size(1)));
     for (int64_t h = first; h < last; ++h) body(h, scratch.data());
   });
 }
@@ -238,7 +255,7 @@ at::Tensor attention_backward(const Call& call, const at::Tensor& probability, c
       std::vector<float> own_bias(call.has_bias() ? call.bias.numel() / call.num_heads : 0, 0.0F);
       const int64_t column = h * call.d();
       attend_grad_head(call.head<T>(h), p + h * queries * longest, grad + column, call.width,
-                       scratch,
+                       scratch, scratch + padded(longest),
                        {.q = to_q + column,
                         .q_stride = dq.stride(0),
                         .k = to_kv + column,
@@ -273,13 +290,14 @@ struct ListAttention : Function<ListAttention> {
             .keys = t[3],
             .counts = t[4],
             .position = t[5],
+            .dropout = t[6],
             .num_heads = num_heads};
   }
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& kv,
                             const at::Tensor& bias, const at::Tensor& keys,
                             const at::Tensor& counts, const at::Tensor& position,
-                            int64_t num_heads) {
-    variable_list saved = {q, kv, bias, keys, counts, position};
+                            const at::Tensor& dropout, int64_t num_heads) {
+    variable_list saved = {q, kv, bias, keys, counts, position, dropout};
     auto [out, probability] = attention_forward(call_of(saved, num_heads));
     saved.push_back(probability);
     ctx->save_for_backward(saved);
@@ -292,12 +310,12 @@ struct ListAttention : Function<ListAttention> {
     at::Tensor dq = at::empty(call.q.sizes(), call.q.options());
     at::Tensor sums = at::zeros(call.kv.sizes(), call.kv.options().dtype(at::kFloat)), dkv = sums;
     const at::Tensor dbias =
-        attention_backward(call, saved[6], grads[0].contiguous(), dq, sums, /*k_offset=*/0);
+        attention_backward(call, saved[7], grads[0].contiguous(), dq, sums, /*k_offset=*/0);
     if (call.kv.scalar_type() == at::kBFloat16) {
       dkv = at::empty(call.kv.sizes(), call.kv.options());
       round_into(sums, dkv, 0);
     }
-    return {dq, dkv, dbias, {}, {}, {}, {}};
+    return {dq, dkv, dbias, {}, {}, {}, {}, {}};
   }
 };
 
@@ -312,12 +330,14 @@ struct ListSelfAttention : Function<ListSelfAttention> {
             .keys = t[2],
             .counts = t[3],
             .position = t[4],
+            .dropout = t[5],
             .num_heads = num_heads};
   }
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& bias,
                             const at::Tensor& keys, const at::Tensor& counts,
-                            const at::Tensor& position, int64_t num_heads) {
-    variable_list saved = {qkv, bias, keys, counts, position};
+                            const at::Tensor& position, const at::Tensor& dropout,
+                            int64_t num_heads) {
+    variable_list saved = {qkv, bias, keys, counts, position, dropout};
     auto [out, probability] = attention_forward(call_of(saved, num_heads));
     saved.push_back(probability);
     ctx->save_for_backward(saved);
@@ -330,25 +350,28 @@ struct ListSelfAttention : Function<ListSelfAttention> {
     const at::Tensor g = grads[0].contiguous();
     if (call.q.scalar_type() == at::kFloat) {
       at::Tensor d = at::zeros(call.q.sizes(), call.q.options());
-      const at::Tensor dbias = attention_backward(call, saved[5], g, d, d, call.width);
-      return {d, dbias, {}, {}, {}, {}};
+      const at::Tensor dbias = attention_backward(call, saved[6], g, d, d, call.width);
+      return {d, dbias, {}, {}, {}, {}, {}};
     }
     at::Tensor d = at::empty(call.q.sizes(), call.q.options());
     at::Tensor sums =
         at::zeros({call.q.size(0), 2 * call.width}, call.q.options().dtype(at::kFloat));
-    const at::Tensor dbias = attention_backward(call, saved[5], g, d, sums, /*k_offset=*/0);
+    const at::Tensor dbias = attention_backward(call, saved[6], g, d, sums, /*k_offset=*/0);
     round_into(sums, d, call.width);
-    return {d, dbias, {}, {}, {}, {}};
+    return {d, dbias, {}, {}, {}, {}, {}};
   }
 };
 
-// The tape takes no undefined tensor: an empty one stands for "no bias".
-struct Bias {
-  Bias(const at::Tensor& given, const AttentionLists& lists)
-      : values(given.defined() ? given.contiguous()
-                               : at::empty({0}, lists.keys.options().dtype(at::kFloat))),
-        position(given.defined() ? lists.position : at::empty({0}, lists.keys.options())) {}
-  at::Tensor values, position;
+// The tape takes no undefined tensor: an empty one stands for "no bias" and "no dropout".
+struct Optional {
+  Optional(const at::Tensor& bias, const AttentionLists& lists)
+      : values(or_empty(bias, lists).contiguous()),
+        position(bias.defined() ? lists.position : at::empty({0}, lists.keys.options())),
+        dropout(or_empty(lists.dropout, lists)) {}
+  static at::Tensor or_empty(const at::Tensor& t, const AttentionLists& lists) {
+    return t.defined() ? t : at::empty({0}, lists.keys.options().dtype(at::kFloat));
+  }
+  at::Tensor values, position, dropout;
 };
 
 }  // namespace
@@ -357,8 +380,9 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
                           const AttentionLists& lists, int64_t num_heads) {
   TUTTI_CHECK(kv.size(1) == 2 * q.size(1) && q.stride(1) == 1 && kv.stride(1) == 1);
   if (!is_fused(q)) return plain::list_attention(q, kv, bias, lists, num_heads);
-  const Bias b(bias, lists);
-  return ListAttention::apply(q, kv, b.values, lists.keys, lists.counts, b.position, num_heads);
+  const Optional given(bias, lists);
+  return ListAttention::apply(q, kv, given.values, lists.keys, lists.counts, given.position,
+                              given.dropout, num_heads);
 }
 
 at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
@@ -369,8 +393,9 @@ at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
     return plain::list_attention(qkv.narrow(1, 0, width), qkv.narrow(1, width, 2 * width), bias,
                                  lists, num_heads);
   }
-  const Bias b(bias, lists);
-  return ListSelfAttention::apply(qkv, b.values, lists.keys, lists.counts, b.position, num_heads);
+  const Optional given(bias, lists);
+  return ListSelfAttention::apply(qkv, given.values, lists.keys, lists.counts, given.position,
+                                  given.dropout, num_heads);
 }
 
 }  // namespace tutti::trainer

@@ -37,6 +37,7 @@ struct AttentionLists {
   at::Tensor counts;    // [Q] int64, 1 <= counts[q] <= T
   at::Tensor position;  // [Q] int64, row of the bias a query uses; may be
                         // undefined without a bias
+  at::Tensor dropout;   // [H, Q, T] fp32 factors of the probabilities; undefined: none
 };
 
 // Multi-head attention without scaling over listed keys: softmax_t(q . k[keys[t]] + bias[position,

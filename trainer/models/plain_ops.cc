@@ -45,7 +45,9 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
   if (bias.defined()) scores = scores + bias.index_select(0, lists.position).narrow(1, 0, longest);
   scores = scores.masked_fill(is_listed.logical_not().unsqueeze(2),
                               -std::numeric_limits<float>::infinity());
-  return at::einsum("qth,qthd->qhd", {at::softmax(scores, 1), listed.select(2, 1)})
+  at::Tensor probability = at::softmax(scores, 1);
+  if (lists.dropout.defined()) probability = probability * lists.dropout.permute({1, 2, 0});
+  return at::einsum("qth,qthd->qhd", {probability, listed.select(2, 1)})
       .reshape({queries, width})
       .to(q.scalar_type());
 }
