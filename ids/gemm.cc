@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
+#include <utility>
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/mm.h>
@@ -49,6 +51,22 @@ void multiply_piece(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, f
   }
 }
 
+// Adds the life of this object to the thread's meter.
+class Metered {
+ public:
+  explicit Metered(double flops) { meter.flops += flops; }
+  ~Metered() { meter.seconds += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Metered(const Metered&) = delete;
+  Metered& operator=(const Metered&) = delete;
+
+  static thread_local GemmMeter meter;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+thread_local GemmMeter Metered::meter;
+
 }  // namespace
 
 void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta) {
@@ -56,6 +74,8 @@ void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta)
   TUTTI_CHECK(b.size(0) == k && out.size(0) == m && out.size(1) == n, "shapes of a product");
   TUTTI_CHECK(beta == 0 || beta == 1, "a product replaces or adds");
   TUTTI_CHECK(n == 1 || out.stride(1) == 1, "rows of a product are contiguous");
+  const Metered metered(2.0 * static_cast<double>(m) * static_cast<double>(k) *
+                        static_cast<double>(n));
   const c10::InferenceMode no_autograd;
   if (k == 0) {
     if (beta == 0) out.zero_();
@@ -77,6 +97,10 @@ void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta)
     }
     row += rows;
   }
+}
+
+GemmMeter take_gemm_meter() {
+  return std::exchange(Metered::meter, {});
 }
 
 bool gemm_has_onednn() {

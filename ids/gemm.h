@@ -14,6 +14,13 @@ namespace tutti::ids {
 // shape alone: equal shapes give equal bytes in every run.
 void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta = 0);
 
+// Time and multiply-adds (which count two) of the products that this thread called since it last
+// asked.
+struct GemmMeter {
+  double seconds = 0, flops = 0;
+};
+GemmMeter take_gemm_meter();
+
 // Whether this build reaches oneDNN; without it every product is at::mm.
 bool gemm_has_onednn();
 

@@ -18,12 +18,17 @@ namespace {
 
 constexpr int64_t kSliceElements = 16;  // slices start at cache lines, as parameters do
 
+// Tables of rows have gradients that are not in the flat buffer.
+bool is_flat(const Parameter& p) {
+  return p.value.requires_grad() && !p.rows;
+}
+
 // Of the parameters that need a gradient, where each lies in the flat buffer.
 std::vector<Range> ranges_of(std::span<const Parameter> parameters, const FlatBuffers& flat) {
   std::vector<Range> ranges;
   const auto* begin = flat.values.const_data_ptr<float>();
   for (const Parameter& p : parameters) {
-    if (!p.value.requires_grad()) continue;
+    if (!is_flat(p)) continue;
     const int64_t first = p.value.const_data_ptr<float>() - begin;
     TUTTI_CHECK(first >= 0 && first + p.value.numel() <= flat.values.numel(), p.name);
     TUTTI_CHECK(p.value.grad().data_ptr() == flat.grads.data_ptr<float>() + first, p.name);
@@ -63,6 +68,9 @@ GradientReducer::GradientReducer(std::span<Parameter> parameters, FlatBuffers fl
       options_(options),
       schedule_(ranges_of(parameters, flat_), buckets_of(flat_, options)),
       hooks_(std::make_unique<Hooks>()) {
+  for (const Parameter& p : parameters) {
+    if (p.rows) row_gradients_.push_back(p.rows);
+  }
   if (options.zero && comm.size() > 1) {
     const auto me = static_cast<size_t>(comm.rank());
     for (const Range& bucket : schedule_.buckets()) {
@@ -80,7 +88,7 @@ GradientReducer::GradientReducer(std::span<Parameter> parameters, FlatBuffers fl
   if (comm.size() == 1) return;
   size_t index = 0;
   for (const Parameter& p : parameters) {
-    if (!p.value.requires_grad()) continue;
+    if (!is_flat(p)) continue;
     using torch::autograd::variable_list;
     const std::shared_ptr<torch::autograd::Node> accumulator =
         torch::autograd::impl::grad_accumulator(p.value);
@@ -132,6 +140,16 @@ void GradientReducer::finish() {
   if (comm_.size() == 1) return;
   launch(schedule_.complete_all());
   comm_.wait_for_bulk();
+  for (const auto& rows : row_gradients_) sum_rows(*rows);
+}
+
+// In rank order, so that all ranks add the same numbers in the same order.
+void GradientReducer::sum_rows(RowGradient& gradient) {
+  const std::vector<float> own_values = gradient.values();
+  const std::vector<int64_t> rows = comm_.all_gather(gradient.rows());
+  const std::vector<float> values = comm_.all_gather(std::span<const float>(own_values));
+  gradient.clear();
+  gradient.add(rows, values);
 }
 
 double GradientReducer::grad_norm() {
@@ -140,7 +158,9 @@ double GradientReducer::grad_norm() {
     const auto norm = flat_.grads.narrow(0, part.first, part.size()).norm().item<double>();
     squares += norm * norm;
   }
-  return std::sqrt(options_.zero ? comm_.sum(squares) : squares);
+  if (options_.zero) squares = comm_.sum(squares);
+  for (const auto& rows : row_gradients_) squares += rows->sum_of_squares();
+  return std::sqrt(squares);
 }
 
 bool GradientReducer::gather_values() {

@@ -34,6 +34,9 @@ struct FlatBuffers {
 // gradient into the flat buffer itself must still take the weight as an input of its autograd node,
 // and return no gradient for it: the hook runs when all such operators have run.)
 //
+// Gradients of tables of rows travel as the rows that a rank touched, behind the buckets; every
+// rank receives and sums all of them.
+//
 // One step: [backward of every micro-batch but the last] begin_last_backward(), [backward],
 // finish(), [optimizer], gather_values(). With one rank nothing travels.
 class GradientReducer {
@@ -71,6 +74,7 @@ class GradientReducer {
   void on_complete(size_t parameter);
   void launch(Range buckets);
   void gather_slices(const at::Tensor& flat);
+  void sum_rows(RowGradient& gradient);
   std::vector<int64_t> slices_of(const Range& bucket) const;  // [size + 1], in the flat buffer
 
   FlatBuffers flat_;
@@ -78,6 +82,7 @@ class GradientReducer {
   const ReducerOptions options_;
   BucketSchedule schedule_;
   std::vector<Range> owned_;
+  std::vector<std::shared_ptr<RowGradient>> row_gradients_;
   bool is_armed_ = false;
   std::unique_ptr<Hooks> hooks_;
 };

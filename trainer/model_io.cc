@@ -40,23 +40,68 @@ void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file) {
   }
 }
 
-std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer) {
+std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,
+                                                           const at::Tensor& moment2) {
   const auto flat = [](const char* name, const at::Tensor& t) {
     return checkpoints::NamedTensor{.name = name,
                                     .type = checkpoints::TensorType::kF32,
                                     .shape = {t.numel()},
                                     .data = t.const_data_ptr<float>()};
   };
-  return {flat("exp_avg", optimizer.moment1()), flat("exp_avg_sq", optimizer.moment2())};
+  return {flat("exp_avg", moment1), flat("exp_avg_sq", moment2)};
+}
+
+namespace {
+
+// The state of the optimizer's tables of rows by the names that it is stored under.
+std::vector<std::pair<std::string, at::Tensor>> row_state_of(const AdamW& optimizer) {
+  std::vector<std::pair<std::string, at::Tensor>> named;
+  for (const AdamW::RowState& state : optimizer.row_states()) {
+    named.emplace_back("exp_avg." + state.parameter->name, state.moment1);
+    named.emplace_back("exp_avg_sq." + state.parameter->name, state.moment2);
+    named.emplace_back("steps." + state.parameter->name, state.num_steps);
+  }
+  return named;
+}
+
+}  // namespace
+
+std::vector<checkpoints::NamedTensor> row_state_as_tensors(const AdamW& optimizer) {
+  std::vector<checkpoints::NamedTensor> tensors;
+  for (const auto& [name, t] : row_state_of(optimizer)) {
+    tensors.push_back({.name = name,
+                       .type = checkpoints::TensorType::kF32,
+                       .shape = t.sizes().vec(),
+                       .data = t.const_data_ptr<float>()});
+  }
+  return tensors;
+}
+
+std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer) {
+  TUTTI_CHECK(optimizer.moment1().numel() == optimizer.num_flat(), "gather the moments first");
+  auto tensors = optimizer_as_tensors(optimizer.moment1(), optimizer.moment2());
+  const auto rows = row_state_as_tensors(optimizer);
+  tensors.insert(tensors.end(), rows.begin(), rows.end());
+  return tensors;
 }
 
 void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, int64_t num_steps) {
   for (const auto& [name, moment] :
        {std::pair("exp_avg", optimizer.moment1()), std::pair("exp_avg_sq", optimizer.moment2())}) {
-    const std::vector<int64_t> shape = {moment.numel()};
+    const std::vector<int64_t> shape = {optimizer.num_flat()};
     const checkpoints::NamedTensor& stored =
         file.require(name, checkpoints::TensorType::kF32, shape);
-    std::memcpy(moment.data_ptr<float>(), stored.data, stored.num_bytes());
+    auto* out = moment.data_ptr<float>();
+    for (const Range& part : optimizer.owned()) {
+      std::memcpy(out, static_cast<const float*>(stored.data) + part.first,
+                  static_cast<size_t>(part.size()) * sizeof(float));
+      out += part.size();
+    }
+  }
+  for (const auto& [name, t] : row_state_of(optimizer)) {
+    const checkpoints::NamedTensor& stored =
+        file.require(name, checkpoints::TensorType::kF32, t.sizes().vec());
+    std::memcpy(t.data_ptr<float>(), stored.data, stored.num_bytes());
   }
   optimizer.set_num_steps(num_steps);
 }

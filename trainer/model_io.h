@@ -34,7 +34,13 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
 // another shape.
 std::vector<checkpoints::NamedTensor> parameters_as_tensors(const T5Model& model);
 void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file);
-std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer);
+// The optimizer's are whole flat buffers (GradientReducer::gather() of a part), so that a
+// checkpoint fits any number of ranks; loading takes the elements that the optimizer owns.
+std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,
+                                                           const at::Tensor& moment2);
+// What the optimizer keeps for tables of rows, the same on all ranks.
+std::vector<checkpoints::NamedTensor> row_state_as_tensors(const AdamW& optimizer);
+std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer);  // owns all
 void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, int64_t num_steps);
 
 }  // namespace tutti::trainer

@@ -88,7 +88,7 @@ TEST_P(PackedLoss, AndEveryGradientEqualThePlainComputationPairByPair) {
   std::vector<at::Tensor> packed_grad_of;
   for (const Parameter& p : model.parameters()) packed_grad_of.push_back(p.value.grad().clone());
 
-  model.flat_grads().zero_();
+  model.zero_gradients();
   double plain = 0;
   for (const OwnedGroup& group : owned) {
     const double weight =

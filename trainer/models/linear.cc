@@ -108,7 +108,7 @@ bool is_recorded(std::initializer_list<at::Tensor> inputs, const Weight& weight)
   for (const at::Tensor& t : inputs) {
     if (t.requires_grad()) return true;
   }
-  return weight.grad.defined();
+  return weight.grad.defined() || weight.rows != nullptr;
 }
 
 struct LinearBackward : Node {
@@ -141,9 +141,13 @@ struct GatherRowsBackward : Node {
 
   variable_list apply(variable_list&& grads) override {
     const c10::AutoGradMode no_grad(false);
-    if (table.grad.defined()) {
+    const at::Tensor g = grads[0].contiguous();
+    if (table.rows) {
+      table.rows->add({index.const_data_ptr<int64_t>(), static_cast<size_t>(index.numel())},
+                      {g.const_data_ptr<float>(), static_cast<size_t>(g.numel())});
+    } else if (table.grad.defined()) {
       at::Tensor grad = table.grad;
-      scatter_rows(grads[0].contiguous(), index, grad);
+      scatter_rows(g, index, grad);
     }
     return variable_list(num_outputs());
   }
@@ -153,6 +157,7 @@ struct GatherRowsBackward : Node {
 // `residual` may be undefined.
 at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const Weight& weight) {
   const bool has_residual = residual.defined();
+  TUTTI_CHECK(weight.rows == nullptr, "a table of rows is no linear layer");
   const at::Tensor x = given.detach().to(weight.compute.scalar_type());
   TUTTI_CHECK(x.dim() == 2 && x.size(1) == weight.compute.size(1), "the input's width");
   at::Tensor out;

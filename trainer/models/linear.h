@@ -20,7 +20,7 @@ at::Tensor linear(const at::Tensor& x, const Weight& weight);
 at::Tensor linear_residual(const at::Tensor& residual, const at::Tensor& x, const Weight& weight);
 
 // The rows `index` [R] int64 of a table: [R, width] fp32. Gradients of its rows are added straight
-// into the flat gradient buffer, touching these rows only.
+// into its gradient, flat or of rows, touching these rows only.
 at::Tensor gather_rows(const Weight& table, const at::Tensor& index);
 
 }  // namespace tutti::trainer

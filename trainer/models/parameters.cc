@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include "dist/runtime/errors.h"
@@ -22,7 +23,27 @@ int64_t num_elements(const Parameter& p) {
 
 void ParameterStore::declare(const std::string& name, std::vector<int64_t> shape, bool decay,
                              bool trainable) {
-  parameters_.push_back({name, std::move(shape), {}, decay, trainable});
+  parameters_.push_back({.name = name,
+                         .shape = std::move(shape),
+                         .value = {},
+                         .decay = decay,
+                         .trainable = trainable});
+}
+
+void ParameterStore::declare_rows(const std::string& name, std::vector<int64_t> shape,
+                                  bool trainable) {
+  TUTTI_CHECK(shape.size() == 2, name);
+  declare(name, std::move(shape), /*decay=*/true, trainable);
+  if (!trainable) return;
+  Parameter& p = parameters_.back();
+  p.rows = std::make_shared<RowGradient>(p.shape[0], p.shape[1]);
+}
+
+void ParameterStore::zero_gradients() {
+  flat_grads_.zero_();
+  for (const Parameter& p : parameters_) {
+    if (p.rows) p.rows->clear();
+  }
 }
 
 void ParameterStore::place_together(std::vector<std::string> names) {
@@ -40,7 +61,7 @@ int64_t ParameterStore::lay_out(bool trainable, bool decay, int64_t first) {
   std::vector<bool> is_placed(parameters_.size(), false);
   for (size_t i = 0; i < parameters_.size(); ++i) {
     const auto is_alike = [&](const Parameter& p) {
-      return p.trainable == trainable && p.decay == decay;
+      return p.trainable == trainable && p.decay == decay && !p.rows;
     };
     if (is_placed[i] || !is_alike(parameters_[i])) continue;
     const auto group = std::find_if(groups_.begin(), groups_.end(), [&](const auto& names) {
@@ -73,6 +94,12 @@ void ParameterStore::allocate() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& p = parameters_[i];
     const int64_t count = num_elements(p);
+    if (p.rows) {
+      p.value = at::zeros(p.shape, at::kFloat).set_requires_grad(true);
+      p.value.mutable_grad() = p.rows->dense();
+      num_parameters_ += count;
+      continue;
+    }
     const at::Tensor& values = p.trainable ? flat_values_ : frozen_values_;
     p.value = values.narrow(0, offsets_[i], count).view(p.shape).detach();
     if (!p.trainable) continue;
@@ -82,11 +109,27 @@ void ParameterStore::allocate() {
   }
 }
 
+void ParameterStore::round_weights() {
+  if (!flat_rounded_.defined()) {
+    flat_rounded_ = at::empty(flat_values_.sizes(), flat_values_.options().dtype(at::kBFloat16));
+    frozen_rounded_ = at::empty(frozen_values_.sizes(), flat_rounded_.options());
+  }
+  flat_rounded_.copy_(flat_values_);
+  frozen_rounded_.copy_(frozen_values_);
+}
+
 Weight ParameterStore::weight(const std::vector<std::string>& names) const {
   const size_t first = index_of(names.front());
   const Parameter& p = parameters_[first];
   TUTTI_CHECK(p.shape.size() == 2, p.name);
   Weight weight;
+  if (p.rows) {
+    TUTTI_CHECK(names.size() == 1, p.name);
+    weight.leaves = {p.value};
+    weight.compute = p.value.detach();
+    weight.rows = p.rows;
+    return weight;
+  }
   int64_t end = offsets_[first];
   for (const std::string& name : names) {
     const size_t member = index_of(name);
@@ -100,7 +143,8 @@ Weight ParameterStore::weight(const std::vector<std::string>& names) const {
   const auto matrix = [&](const at::Tensor& flat) {
     return flat.narrow(0, offsets_[first], end - offsets_[first]).view({-1, p.shape[1]});
   };
-  weight.compute = matrix(p.trainable ? flat_values_ : frozen_values_);
+  weight.compute = flat_rounded_.defined() ? matrix(p.trainable ? flat_rounded_ : frozen_rounded_)
+                                           : matrix(p.trainable ? flat_values_ : frozen_values_);
   if (p.trainable) weight.grad = matrix(flat_grads_);
   return weight;
 }

@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
+
+#include "trainer/models/row_gradient.h"
 
 namespace tutti::trainer {
 
@@ -15,6 +18,9 @@ struct Parameter {
   at::Tensor value;       // a leaf; value and gradient are views into the store's flat buffers
   bool decay = true;      // weight decay applies (not to norms and position biases)
   bool trainable = true;  // else frozen: no gradient, and not in the flat buffers
+  // Of a table of which a step reads few rows: its gradient, and value.grad() is this one's dense
+  // buffer; value and gradient are not in the flat buffers. Null for all others.
+  std::shared_ptr<RowGradient> rows = {};
 };
 
 // A weight matrix as a linear layer sees it: one parameter, or several that stand one behind the
@@ -23,6 +29,7 @@ struct Weight {
   std::vector<at::Tensor> leaves;  // the parameters' values: what the autograd graph ends in
   at::Tensor compute;              // [out, in], what products read: the values, or their bf16 copy
   at::Tensor grad;                 // [out, in] fp32, in the flat gradients; undefined when frozen
+  std::shared_ptr<RowGradient> rows;  // where gradients go instead, of a table of rows
 };
 
 // The parameters of a model in two flat buffers, values and gradients, those with weight decay
@@ -34,10 +41,16 @@ class ParameterStore {
   // First all declarations, then allocate() once: it makes every value, zero.
   void declare(const std::string& name, std::vector<int64_t> shape, bool decay = true,
                bool trainable = true);
+  // A table [rows, width] with weight decay, of which a step reads few rows.
+  void declare_rows(const std::string& name, std::vector<int64_t> shape, bool trainable = true);
   // These matrices of equal width will stand one behind the other, where the first is declared.
   // They are declared alike (decay, trainable), and belong to one group only.
   void place_together(std::vector<std::string> names);
   void allocate();
+
+  // From here on weight() gives, and products read, a bf16 copy of all values as they are at this
+  // call. Who changes values later rounds them too (AdamW does), or calls this again.
+  void round_weights();
 
   // Parameters that were placed together, in that order, or a single one.
   Weight weight(const std::vector<std::string>& names) const;
@@ -47,8 +60,12 @@ class ParameterStore {
   Parameter* find(const std::string& name);         // nullptr when there is none
   at::Tensor value(const std::string& name) const;  // of a parameter that is there
 
+  void zero_gradients();
+
   at::Tensor flat_values() const { return flat_values_; }  // [num_flat]
   at::Tensor flat_grads() const { return flat_grads_; }    // [num_flat]
+  // [num_flat] bf16, undefined before round_weights().
+  at::Tensor flat_rounded() const { return flat_rounded_; }
   int64_t num_decay_elements() const { return num_decay_elements_; }
   int64_t num_parameters() const { return num_parameters_; }  // trainable, without padding
 
@@ -61,6 +78,7 @@ class ParameterStore {
   std::vector<std::vector<std::string>> groups_;
   std::vector<int64_t> offsets_;  // by parameter, in flat_values_ or frozen_values_
   at::Tensor flat_values_, flat_grads_, frozen_values_;
+  at::Tensor flat_rounded_, frozen_rounded_;  // bf16 copies of the values, when asked for
   int64_t num_decay_elements_ = 0, num_parameters_ = 0;
 };
 

@@ -61,8 +61,27 @@ at::Tensor T5Model::flat_grads() const {
 int64_t T5Model::num_decay_elements() const {
   return weights_->parameters.num_decay_elements();
 }
+void T5Model::zero_gradients() {
+  weights_->parameters.zero_gradients();
+}
 int64_t T5Model::num_parameters() const {
   return weights_->parameters.num_parameters();
+}
+
+void T5Model::set_compute(const ComputeOptions& options) {
+  const c10::NoGradGuard no_grad;
+  TUTTI_CHECK(options.precision == Precision::kBf16 || !flat_rounded().defined(),
+              "a model does not go back to fp32");
+  weights_->compute = options;
+  if (options.precision == Precision::kFp32) return;
+  weights_->parameters.round_weights();
+  weights_->bind();
+}
+void T5Model::round_weights() {
+  if (flat_rounded().defined()) weights_->parameters.round_weights();
+}
+at::Tensor T5Model::flat_rounded() const {
+  return weights_->parameters.flat_rounded();
 }
 
 void T5Model::initialize(uint64_t seed) {

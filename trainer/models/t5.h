@@ -8,6 +8,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "checkpoints/t5_config.h"
+#include "trainer/models/dropout.h"
 #include "trainer/models/parameters.h"
 
 namespace tutti::trainer {
@@ -28,6 +29,17 @@ enum class TrainedPart {
 };
 TrainedPart trained_part_from_name(const std::string& name);  // UsageError: all, id-rows, decoder
 
+enum class Precision { kFp32, kBf16 };
+
+// How the model computes. Parameters, gradients, residual stream, norms, softmax and loss are fp32
+// in any case; with kBf16 linear layers and what lies between two of them are bf16.
+struct ComputeOptions {
+  Precision precision = Precision::kFp32;
+  // Keep only the input of each block for the backward pass and compute the block again there:
+  // memory of one block instead of all, for a third more arithmetic.
+  bool checkpoint_activations = false;
+};
+
 // Everything that a decoder has seen so far, for the partial IDs (beams) of a batch of titles.
 // Nothing is copied when beams fork: each names the cached rows on its path.
 struct DecoderState {
@@ -43,6 +55,12 @@ struct TreeInputs {
   at::Tensor title;      // [M] int64
   at::Tensor ancestors;  // [M, T] int64
   at::Tensor depth;      // [M] int64
+};
+
+// What the dropout of a training step is drawn by. Default-made: no dropout.
+struct StepDropout {
+  Dropout dropout;
+  std::vector<uint64_t> title_keys;  // [B], the same for a title wherever it is computed
 };
 
 // T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [id_tokens, d_model]
@@ -67,6 +85,14 @@ class T5Model {
   at::Tensor flat_grads() const;   // [num_flat]
   int64_t num_decay_elements() const;
   int64_t num_parameters() const;  // trainable, without padding
+  void zero_gradients();
+
+  // Rounds the weights when the precision is bf16.
+  void set_compute(const ComputeOptions& options);
+  // AdamW keeps the rounded weights current; after any other change of values (a checkpoint that
+  // was loaded, say) they are rounded by this. Nothing to do in fp32.
+  void round_weights();
+  at::Tensor flat_rounded() const;  // [num_flat] bf16; undefined in fp32
 
   // HF's initialisation (factor 1.0), except that an untied head starts at d_model^-0.5 so that the
   // first losses are near ln(codes). Every tensor draws from its own stream of (seed, position in
@@ -75,13 +101,14 @@ class T5Model {
 
   // Encoder output [R, d_model] of all title tokens, one title behind the other, without padding:
   // tokens [B, S] int64 text rows, padded, lengths [B] int64 (host).
-  at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths) const;
+  at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths,
+                    const StepDropout& step = {}) const;
 
   // Training. The hidden state [M, d_model] of every node behind the final norm, as the head reads
   // it: a node attends to its path from the start node and to its title. Linear layers run over the
   // M nodes without padding.
   at::Tensor decode_tree(const at::Tensor& encoded, const at::Tensor& lengths,
-                         const TreeInputs& tree) const;
+                         const TreeInputs& tree, const StepDropout& step = {}) const;
 
   // Inference. start(): projects cross-attention keys and values of every title once. step(): one
   // decoder position for `rows` beams.

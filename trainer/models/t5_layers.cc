@@ -56,14 +56,31 @@ NormedResidual normed_input(const T5Config& config, const at::Tensor& norm, cons
   return rms_norm_residual(x, norm, config.layer_norm_epsilon, next.compute.scalar_type());
 }
 
+using Place = LayerDropout::Place;
+
+// residual + dropout(x W^T)
+at::Tensor add_branch(const at::Tensor& residual, const at::Tensor& x, const Weight& weight,
+                      const LayerDropout& dropout, Place place) {
+  return dropout.is_on() ? dropout.add(place, residual, linear(x, weight))
+                         : linear_residual(residual, x, weight);
+}
+
+AttentionLists with_dropout(AttentionLists lists, const T5Config& config,
+                            const LayerDropout& dropout, Place place) {
+  lists.dropout = dropout.attention_factors(place, config.num_heads, lists.keys.size(1));
+  return lists;
+}
+
 }  // namespace
 
 at::Tensor self_attention(const T5Config& config, const SelfAttention& layer, const at::Tensor& x,
-                          const at::Tensor& bias, const AttentionLists& lists) {
+                          const at::Tensor& bias, const AttentionLists& lists,
+                          const LayerDropout& dropout) {
   const auto [normed, residual] = normed_input(config, layer.norm, layer.qkv, x);
-  const at::Tensor mixed =
-      list_self_attention(linear(normed, layer.qkv), bias, lists, config.num_heads);
-  return linear_residual(residual, mixed, layer.o);
+  const at::Tensor mixed = list_self_attention(
+      linear(normed, layer.qkv), bias,
+      with_dropout(lists, config, dropout, Place::kSelfProbability), config.num_heads);
+  return add_branch(residual, mixed, layer.o, dropout, Place::kSelfAttention);
 }
 
 at::Tensor cached_self_attention(const T5Config& config, const SelfAttention& layer,
@@ -79,18 +96,23 @@ at::Tensor cached_self_attention(const T5Config& config, const SelfAttention& la
 }
 
 at::Tensor cross_attention(const T5Config& config, const CrossAttention& layer, const at::Tensor& x,
-                           const at::Tensor& kv, const AttentionLists& lists) {
+                           const at::Tensor& kv, const AttentionLists& lists,
+                           const LayerDropout& dropout) {
   const auto [normed, residual] = normed_input(config, layer.norm, layer.q, x);
-  const at::Tensor mixed = list_attention(linear(normed, layer.q), kv, {}, lists, config.num_heads);
-  return linear_residual(residual, mixed, layer.o);
+  const at::Tensor mixed = list_attention(
+      linear(normed, layer.q), kv, {},
+      with_dropout(lists, config, dropout, Place::kCrossProbability), config.num_heads);
+  return add_branch(residual, mixed, layer.o, dropout, Place::kCrossAttention);
 }
 
-at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const at::Tensor& x) {
+at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const at::Tensor& x,
+                        const LayerDropout& dropout) {
   const auto [normed, residual] = normed_input(config, layer.norm, layer.wi, x);
   const at::Tensor in = linear(normed, layer.wi);
   const at::Tensor inner =
       config.feed_forward == FeedForwardForm::kRelu ? at::relu(in) : gated_gelu(in);
-  return linear_residual(residual, inner, layer.wo);
+  return add_branch(residual, dropout.apply(Place::kInner, inner), layer.wo, dropout,
+                    Place::kFeedForward);
 }
 
 at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_t num_positions,
@@ -108,7 +130,8 @@ AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& 
                 queries = std::ssize(title);
   AttentionLists lists = {.keys = at::zeros({queries, longest}, at::kLong),
                           .counts = at::zeros({queries}, at::kLong),
-                          .position = {}};
+                          .position = {},
+                          .dropout = {}};
   auto *keys = lists.keys.mutable_data_ptr<int64_t>(),
        *counts = lists.counts.mutable_data_ptr<int64_t>();
   for (int64_t i = 0; i < queries; ++i) {

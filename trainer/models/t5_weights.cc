@@ -39,7 +39,12 @@ class Declaration {
       : config_(config), trained_(trained), store_(store) {}
 
   void all() {
-    matrix("shared.weight", config_.text_rows, config_.d_model);
+    if (config_.tie_word_embeddings) {  // the head reads all rows when it predicts text
+      matrix("shared.weight", config_.text_rows, config_.d_model);
+    } else {
+      store_.declare_rows("shared.weight", {config_.text_rows, config_.d_model},
+                          is_trained("shared.weight", trained_));
+    }
     matrix("id_embedding.weight", config_.id_tokens, config_.d_model);
     stack("encoder", config_.num_layers, /*is_decoder=*/false);
     stack("decoder", config_.num_decoder_layers, /*is_decoder=*/true);
@@ -128,7 +133,10 @@ FeedForward feed_forward_of(const ParameterStore& store, const std::string& laye
 T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape) {
   Declaration(config, trained, parameters).all();
   parameters.allocate();
+  bind();
+}
 
+void T5Weights::bind() {
   const auto value = [this](const std::string& name) { return parameters.value(name); };
   shared = parameters.weight({"shared.weight"});
   id_embedding = parameters.weight({"id_embedding.weight"});
@@ -144,6 +152,8 @@ T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape)
   decoder_bias = value("decoder" + bias);
   encoder_norm = value("encoder.final_layer_norm.weight");
   decoder_norm = value("decoder.final_layer_norm.weight");
+  encoder.clear();
+  decoder.clear();
   for (int64_t i = 0; i < config.num_layers; ++i) {
     const std::string block = "encoder.block." + std::to_string(i) + ".layer.";
     encoder.push_back({self_attention_of(parameters, block + "0"),

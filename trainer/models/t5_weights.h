@@ -44,7 +44,11 @@ struct DecoderBlock {
 struct T5Weights {
   T5Weights(const T5Config& config, TrainedPart trained);
 
+  // Takes the weights from the parameters again, which round_weights() may have changed.
+  void bind();
+
   T5Config config;
+  ComputeOptions compute;
   ParameterStore parameters;
 
   Weight shared, id_embedding;  // [text_rows, d_model], [id_tokens, d_model]

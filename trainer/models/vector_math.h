@@ -19,6 +19,13 @@ using Int = int32_t __attribute__((vector_size(64)));
 using Bits = uint32_t __attribute__((vector_size(64)));
 using Half = uint16_t __attribute__((vector_size(32)));
 
+// std::bit_cast would return a vector, which not every target of a clone passes alike.
+template <typename From, typename To>
+[[gnu::always_inline]] inline void same_bits(const From& from, To& to) {
+  static_assert(sizeof(from) == sizeof(to));
+  std::memcpy(&to, &from, sizeof(to));
+}
+
 [[gnu::always_inline]] inline void load(const float* p, Vec& v) {
   std::memcpy(&v, p, sizeof(v));
 }
@@ -26,16 +33,17 @@ using Half = uint16_t __attribute__((vector_size(32)));
   Half half;
   std::memcpy(&half, p, sizeof(half));
   const Bits bits = __builtin_convertvector(half, Bits) << 16;
-  std::memcpy(&v, &bits, sizeof(v));
+  same_bits(bits, v);
 }
 [[gnu::always_inline]] inline void store(float* p, const Vec& v) {
   std::memcpy(p, &v, sizeof(v));
 }
 [[gnu::always_inline]] inline void store(c10::BFloat16* p, const Vec& v) {
   Bits bits;
-  std::memcpy(&bits, &v, sizeof(bits));
+  same_bits(v, bits);
   const Bits rounded = (bits + 0x7FFFU + ((bits >> 16) & 1U)) >> 16;
-  const Bits is_nan = std::bit_cast<Bits>(v != v);  // rounding could carry a NaN over to a number
+  Bits is_nan;  // rounding could carry a NaN over to a number
+  same_bits(v != v, is_nan);
   const Bits out = (is_nan & 0x7FC0U) | (~is_nan & rounded);
   const Half half = __builtin_convertvector(out, Half);
   std::memcpy(p, &half, sizeof(half));
@@ -110,7 +118,9 @@ template <typename T>
   p = p * r + 5.0000001201e-1F;
   p = p * r * r + r + 1.0F;
   const Int power = (__builtin_convertvector(n, Int) + 127) << 23;
-  out = vanishes ? Vec{} : p * std::bit_cast<Vec>(power);
+  Vec scale;
+  same_bits(power, scale);
+  out = vanishes ? Vec{} : p * scale;
 }
 
 // The same for one number: in a loop over an array the compiler makes vectors of it.
