@@ -66,11 +66,12 @@ class Slices {
 }  // namespace
 
 at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table,
-                       std::vector<double>* by_level) {
+                       std::vector<double>* by_level, const Dropout& dropout) {
+  const StepDropout step = {.dropout = dropout, .title_keys = batch.title_keys};
   const at::Tensor lengths = as_tensor(batch.title_lengths, {batch.num_titles});
-  const at::Tensor encoded =
-      model.encode(as_tensor(batch.title_tokens, {batch.num_titles, batch.title_length}), lengths);
-  const at::Tensor hidden = model.decode_tree(encoded, lengths, tree_of(batch));
+  const at::Tensor encoded = model.encode(
+      as_tensor(batch.title_tokens, {batch.num_titles, batch.title_length}), lengths, step);
+  const at::Tensor hidden = model.decode_tree(encoded, lengths, tree_of(batch), step);
   const Slices slices(batch, table, model.config());
   return head_loss(hidden, head_of(model, batch.softmax), slices.all(), by_level);
 }

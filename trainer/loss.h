@@ -17,6 +17,6 @@ namespace tutti::trainer {
 // `batch` must not be empty. `by_level`, unless null, takes the part of each level (as many as the
 // batch has).
 at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table,
-                       std::vector<double>* by_level = nullptr);
+                       std::vector<double>* by_level = nullptr, const Dropout& dropout = {});
 
 }  // namespace tutti::trainer

@@ -1,7 +1,10 @@
 #include "trainer/models/t5.h"
 
+#include <cmath>
+
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -84,6 +87,23 @@ TEST(IdRows, StartNearEachOtherWhereTheirCodesAre) {
   const at::Tensor before = untouched.find("id_embedding.weight")->value.detach();
   const int64_t suffix = table.levels.back().first_token;
   EXPECT_TRUE(rows[suffix].equal(before[suffix])) << "suffix tokens stand for no vector";
+}
+
+TEST(IdRows, TakeTheScaleOfALoadedBase) {
+  const ids::IdTable table = random_id_table(50, 4, 1);
+  T5Model model(small_t5(table));
+  model.initialize(1);
+  const auto rms = [&](const char* name) {
+    return model.find(name)->value.detach().square().mean().sqrt().item<double>();
+  };
+  {
+    const c10::NoGradGuard no_grad;
+    model.find("shared.weight")->value.mul_(7);
+    model.find("decoder.final_layer_norm.weight")->value.fill_(0.25);
+  }
+  scale_id_rows_to_base(model);
+  EXPECT_NEAR(rms("id_embedding.weight") / rms("shared.weight"), 1.0, 0.1);
+  EXPECT_NEAR(rms("lm_head.id.weight"), 4 * std::pow(32, -0.5), 0.1);
 }
 
 }  // namespace
