@@ -17,6 +17,7 @@ std::span<const Command> all_commands() {
       {"embed import", "vectors of your own (.npy, safetensors, HDF5) -> embeddings",
        run_embed_import},
       {"ids build", "vectors -> short token IDs, one for each track -> ID table", run_ids_build},
+      {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
       {"evaluate", "hits@10, recall, nDCG, beside popularity and BM25", run_evaluate},
       {"recommend", "words in, tracks out", run_recommend},
