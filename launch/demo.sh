@@ -79,8 +79,8 @@ step "Vectors as short token IDs, one for each track" \
   --levels "$id_levels" --num-codes "$id_codes" --threads 1 --out "$demo/ids" --overwrite
 step "A model that writes the IDs of a title's tracks" \
   "${tutti_mpirun[@]}" "$tutti" train --dataset "$demo/data" --ids "$demo/ids" --steps "$steps" \
-  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --threads 1 \
-  --out "$demo/run" --overwrite
+  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --report-every 500 \
+  --threads 1 --out "$demo/run" --overwrite
 step "The model beside popularity and BM25, on held-out (simulated) playlists" \
   "${tutti_mpirun[@]}" "$tutti" evaluate --dataset "$demo/data" --ids "$demo/ids" --run "$demo/run" \
   --threads 1 --json "$demo/scores.json" | tee "$demo/scores.txt"

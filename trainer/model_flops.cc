@@ -20,9 +20,8 @@ ModelFlops::ModelFlops(const T5Model& model, const ids::IdTable& table)
                               d * static_cast<double>(config_.d_ff);
   const auto encoder_layers = static_cast<double>(config_.num_layers);
   const auto decoder_layers = static_cast<double>(config_.num_decoder_layers);
-  // Each product runs forward once; backward once for its input where something
-  // trained lies below it, and once for its weights where they are trained. ID
-  // rows always are.
+  // Each product runs forward once; backward once for its input where something trained lies below
+  // it, and once for its weights where they are trained. ID rows always are.
   const double encoder = is_trained(model, "encoder.") ? 1 : 0;
   const double decoder = is_trained(model, "decoder.") ? 1 : 0;
   title_token_ =

@@ -11,8 +11,8 @@
 
 namespace tutti::trainer {
 
-// Makes the steps of a rank ahead of their use, on a thread of its own: while
-// it lives, nothing else may touch the data, nor the files of its dataset.
+// Makes the steps of a rank ahead of their use, on a thread of its own: while it lives, nothing
+// else may touch the data, nor the files of its dataset.
 class Prefetcher {
  public:
   // Steps [first_step, last_step), at most `ahead` of them waiting.
@@ -22,8 +22,7 @@ class Prefetcher {
   Prefetcher(const Prefetcher&) = delete;
   Prefetcher& operator=(const Prefetcher&) = delete;
 
-  // The next step; waits for it. Valid until the next call. Throws what making
-  // it threw.
+  // The next step; waits for it. Valid until the next call. Throws what making it threw.
   const TrainingData::Step& next();
 
  private:

@@ -22,15 +22,15 @@ struct StepReport {
   double imbalance = 0;           // see TrainingData::Step
   int64_t num_micro_batches = 0;  // of this rank
 
-  // The phases of the step, which add up to step_ms, and the gradients' way
-  // between ranks: what was waited for, and what ran beside the model.
+  // The phases of the step, which add up to step_ms, and the gradients' way between ranks: what was
+  // waited for, and what ran beside the model.
   double step_ms = 0, data_ms = 0, model_ms = 0, reduce_ms = 0, update_ms = 0;
   double exposed_ms = 0, hidden_ms = 0;
   int64_t peak_memory_bytes = 0;
 };
 
-// The record of log.jsonl: the above, with rates a second. `peak_flops`: the
-// matrix products that the ranks' machines were probed to do together a second.
+// The record of log.jsonl: the above, with rates a second. `peak_flops`: the matrix products that
+// the ranks' machines were probed to do together a second.
 nlohmann::json to_json(const StepReport& report, double peak_flops);
 
 // Times the phases of steps: each lap ends one.

@@ -7,8 +7,8 @@
 
 namespace tutti::trainer {
 
-// What a run carries from step to step beside model and optimizer; part of a
-// checkpoint, equal on all ranks.
+// What a run carries from step to step beside model and optimizer; part of a checkpoint, equal on
+// all ranks.
 struct TrainState {
   int64_t step = 0;              // steps done; the data goes on there
   int64_t skipped = 0;           // of them, those without an update: not finite
@@ -23,8 +23,7 @@ struct TrainState {
 };
 
 nlohmann::json to_json(const TrainState& state);
-// DataError naming the field that is missing or wrong; `origin`: the file that
-// it was read from.
+// DataError naming the field that is missing or wrong; `origin`: the file that it was read from.
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& origin);
 
 }  // namespace tutti::trainer

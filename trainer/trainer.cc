@@ -79,8 +79,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
   return TrainEnd::kDone;
 }
 
-// Leaves the gradient of this rank's share of the step's mean loss in the
-// model's gradient buffer.
+// Leaves the gradient of this rank's share of the step's mean loss in the model's gradient buffer.
 Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
   model_.zero_gradients();
   StepSums own{.level_loss = std::vector<double>(table_.id_length(), 0.0)};
@@ -130,11 +129,9 @@ void Trainer::give_up(const TrainState& state, const StepReport& report,
                       const TrainerHooks& hooks) {
   hooks.checkpoint(state);
   throw NotFiniteError(
-      fmt::format("step {}: loss {} and gradient norm {}, expected finite "
-                  "numbers ({} such steps in a row); "
-                  "the checkpoint of step {} holds the last good parameters; "
-                  "lower --learning-rate, or look at "
-                  "the data of that step",
+      fmt::format("step {}: loss {} and gradient norm {}, expected finite numbers ({} such steps "
+                  "in a row); the checkpoint of step {} holds the last good parameters; lower "
+                  "--learning-rate, or look at the data of that step",
                   report.step - 1, report.loss, report.grad_norm,
                   std::max<int64_t>(state.skipped_in_a_row, 1), state.step));
 }

@@ -17,8 +17,7 @@
 
 namespace tutti::trainer {
 
-// What to do about a step whose loss or gradient is not finite. Parameters stay
-// as they were.
+// What to do about a step whose loss or gradient is not finite. Parameters stay as they were.
 enum class NonFinite {
   kStop,  // checkpoint of the state before the step, then NotFiniteError
   kSkip,  // count it and go on; like kStop after too many in a row
@@ -27,7 +26,7 @@ enum class NonFinite {
 struct TrainerOptions {
   LearningRate learning_rate;  // total_steps is the length of the run
   AdamWOptions adamw;
-  double dropout = 0;               // rate, in T5's places
+  double dropout = 0;  // rate, in T5's places
   uint64_t dropout_seed = 0;
   double clip_norm = 1.0;           // of the whole gradient; 0: no clipping
   int64_t checkpoint_every = 1000;  // steps; the last step always writes one
@@ -41,8 +40,7 @@ struct TrainerOptions {
 struct TrainerHooks {
   std::function<void(const StepReport&)> report;  // each step
   std::function<void(const TrainState&)> checkpoint;
-  // hits@10 on validation playlists, equal on all ranks. Behind each: is it the
-  // best so far?
+  // hits@10 on validation playlists, equal on all ranks. Behind each: is it the best so far?
   std::function<double(const TrainState&)> validate;
   std::function<void(const TrainState&)> new_best;
   std::function<bool()> stop_requested;  // this rank's wish; the ranks agree at the end of a step
@@ -50,17 +48,16 @@ struct TrainerHooks {
 
 enum class TrainEnd { kDone, kStopped, kNoLongerBetter };
 
-// Data-parallel training of one model: every rank computes the gradients of its
-// titles, their sum over ranks is divided by the step's global weight, so that
-// N ranks and any number of micro-batches make the same step as one. The
-// model's parameters must be equal on all ranks at the start.
+// Data-parallel training of one model: every rank computes the gradients of its titles, their sum
+// over ranks is divided by the step's global weight, so that N ranks and any number of
+// micro-batches make the same step as one. The model's parameters must be equal on all ranks at the
+// start.
 class Trainer {
  public:
   Trainer(T5Model& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
           const ids::IdTable& table, Communicator& comm, const TrainerOptions& options);
 
-  // Runs from state.step to total_steps. The data belongs to a thread of the
-  // trainer meanwhile.
+  // Runs from state.step to total_steps. The data belongs to a thread of the trainer meanwhile.
   TrainEnd run(TrainState& state, const TrainerHooks& hooks);
 
  private:

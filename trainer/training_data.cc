@@ -52,8 +52,7 @@ const TrainingData::Window& TrainingData::window_of(int64_t item) {
 void TrainingData::make_groups(int64_t step, Step& out) {
   const std::vector<int64_t> items = data::items_of_step(
       step, options_.titles_per_step, num_playlists(), options_.window, options_.seed);
-  // Windows that this step does not touch are let go: steps walk through one
-  // window at a time.
+  // Windows that this step does not touch are let go: steps walk through one window at a time.
   std::erase_if(windows_, [&](const auto& entry) {
     return std::none_of(items.begin(), items.end(),
                         [&](int64_t item) { return item / options_.window == entry.first; });
@@ -112,8 +111,8 @@ void TrainingData::make_groups(int64_t step, Step& out) {
   }
 }
 
-// The targets of several playlists in one, each with its own weight; more than
-// the cap are thinned out by the random numbers of `draw`.
+// The targets of several playlists in one, each with its own weight; more than the cap are thinned
+// out by the random numbers of `draw`.
 void TrainingData::merge(std::span<const int64_t> items, uint64_t draw, Group& group) {
   struct Target {
     int32_t track;

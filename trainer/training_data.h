@@ -25,25 +25,23 @@ struct TrainingDataOptions {
   uint64_t seed = 0;
   PackingOptions packing = {};
   Grouping grouping = Grouping::kPlaylist;
-  // The most targets of a group, 0: all. Of more, this many are drawn anew each
-  // time, each with the weight of those it stands for: the expected gradient
-  // stays the same.
+  // The most targets of a group, 0: all. Of more, this many are drawn anew each time, each with the
+  // weight of those it stands for: the expected gradient stays the same.
   int64_t group_cap = 0;
   int64_t micro_batch = 0;  // the most titles of a forward pass; 0: all of the rank's
   // What the deal takes a decoder node and a title token to cost.
   double node_cost = 1, title_token_cost = 1;
 };
 
-// Turns the training playlists of a dataset into the packed batches of any step
-// and rank: a pure function of (options, step, rank, world size). The groups of
-// a step do not depend on the world size; they are dealt to ranks by cost, with
-// tree sizes that are counted once a window. Two windows of playlists are held
-// at a time. Not for two threads at a time, and the dataset's files are touched
-// by the calling thread.
+// Turns the training playlists of a dataset into the packed batches of any step and rank: a pure
+// function of (options, step, rank, world size). The groups of a step do not depend on the world
+// size; they are dealt to ranks by cost, with tree sizes that are counted once a window. Two
+// windows of playlists are held at a time. Not for two threads at a time, and the dataset's files
+// are touched by the calling thread.
 class TrainingData {
  public:
-  // Dataset, tokenizer and table outlive the object. DataError when the dataset
-  // has no training playlist.
+  // Dataset, tokenizer and table outlive the object. DataError when the dataset has no training
+  // playlist.
   TrainingData(const data::Dataset& dataset, const data::Tokenizer& tokenizer,
                const ids::IdTable& table, const TrainingDataOptions& options);
 
@@ -55,8 +53,7 @@ class TrainingData {
     int64_t pairs = 0, nodes = 0, title_tokens = 0;
     double imbalance = 0;  // cost of the rank that has most over the mean, less 1
 
-    // This rank's titles; may be none. Titles of about one length share a
-    // micro-batch.
+    // This rank's titles; may be none. Titles of about one length share a micro-batch.
     std::span<const PackedBatch> micro_batches() const {
       return std::span(buffers).first(num_micro_batches);
     }
@@ -81,8 +78,8 @@ class TrainingData {
     int64_t num_nodes = 0;
   };
   const Window& window_of(int64_t item);
-  // Groups of the items of a step in order of first occurrence; spans point
-  // into windows and merged_.
+  // Groups of the items of a step in order of first occurrence; spans point into windows and
+  // merged_.
   void make_groups(int64_t step, Step& out);
   void merge(std::span<const int64_t> items, uint64_t draw, Group& group);
   void deal(int rank, int world_size, Step& out);
@@ -108,8 +105,8 @@ class TrainingData {
   std::vector<TitleGroup> mine_;
 };
 
-// A SentencePiece vocabulary for the titles of the training playlists (held-out
-// titles are never looked at).
+// A SentencePiece vocabulary for the titles of the training playlists (held-out titles are never
+// looked at).
 std::string train_title_vocabulary(const data::Dataset& dataset,
                                    const data::TokenizerTraining& options);
 

@@ -15,30 +15,23 @@ void declare(Options& options, LoopArgs& a) {
       .add("weight-decay", &a.trainer.adamw.weight_decay, "AdamW, on matrices and embeddings")
       .add("clip-norm", &a.trainer.clip_norm, "bound on the gradient's norm; 0: none")
       .add("weight", &a.weight,
-           "pair: each track counts the same | playlist: each playlist counts "
-           "the same")
+           "pair: each track counts the same | playlist: each playlist counts the same")
       .add("group", &a.group,
-           "playlist: one playlist, one group of targets | title: playlists of "
-           "a step with one "
+           "playlist: one playlist, one group of targets | title: playlists of a step with one "
            "normalised title share a group")
       .add("group-cap", &a.data.group_cap,
-           "most targets of a group, drawn anew each time and weighted up; 0: "
-           "all")
+           "most targets of a group, drawn anew each time and weighted up; 0: all")
       .add("micro-batch", &a.data.micro_batch,
-           "most titles of a forward pass on a rank; gradients add up; 0: all "
-           "of the step")
+           "most titles of a forward pass on a rank; gradients add up; 0: all of the step")
       .add("validate-every", &a.trainer.validate_every,
-           "steps between validations: mean hits@10 on validation playlists; "
-           "the best model is "
+           "steps between validations: mean hits@10 on validation playlists; the best model is "
            "kept in OUT/best; 0: never")
       .add("validation-queries", &a.validation_queries,
-           "validation playlists asked, at most: so many with seen titles, so "
-           "many with unseen")
+           "validation playlists asked, at most: so many with seen titles, so many with unseen")
       .add("patience", &a.trainer.patience,
            "end the run after so many validations without a new best; 0: never")
       .add("non-finite", &a.non_finite,
-           "a step whose loss or gradient is not finite: stop (exit code 6, "
-           "with a checkpoint of "
+           "a step whose loss or gradient is not finite: stop (exit code 6, with a checkpoint of "
            "the state before it) | skip")
       .add("non-finite-limit", &a.trainer.non_finite_limit,
            "skipped steps in a row at which the run stops after all")

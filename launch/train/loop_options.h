@@ -9,8 +9,7 @@
 
 namespace tutti::launch {
 
-// The loop: how long, in which order, at which learning rate, what is looked at
-// and kept when.
+// The loop: how long, in which order, at which learning rate, what is looked at and kept when.
 struct LoopArgs {
   std::string schedule = "cosine", weight = "pair", group = "playlist", non_finite = "stop";
   uint64_t seed = 1;

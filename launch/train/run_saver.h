@@ -15,9 +15,8 @@
 
 namespace tutti::launch {
 
-// Writes the checkpoints of a run: OUT/checkpoints, to go on from, and
-// OUT/best/checkpoints, the model of the best validation without its optimizer.
-// Both are opened like any run.
+// Writes the checkpoints of a run: OUT/checkpoints, to go on from, and OUT/best/checkpoints, the
+// model of the best validation without its optimizer. Both are opened like any run.
 class RunSaver {
  public:
   // What all checkpoints of the run hold beside the model.

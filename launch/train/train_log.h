@@ -11,8 +11,8 @@
 
 namespace tutti::launch {
 
-// What a run shows and records: every step in the run's log.jsonl, a line on
-// the console at fixed steps with means since the line before.
+// What a run shows and records: every step in the run's log.jsonl, a line on the console at fixed
+// steps with means since the line before.
 class TrainLog {
  public:
   // `folder`: of rank 0; null elsewhere. `peak_flops`: see StepReport.

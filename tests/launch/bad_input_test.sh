@@ -60,6 +60,9 @@ made "$tutti" import csv playlists.csv --out other_data --min-tracks 1 --seed 9
 made "$tutti" embed cf --dataset data --out embeddings --dim 64 --epochs 2
 made "$tutti" ids build --embeddings embeddings --dataset data --out ids --levels 2 --num-codes 4
 made "$tutti" ids build --embeddings embeddings --dataset data --out other_ids --levels 1 --num-codes 4
+made "$tutti" import csv playlists.csv --out unheld --unseen-titles 0 --held-out 0
+made "$tutti" embed cf --dataset unheld --out unheld_embeddings --dim 64 --epochs 2
+made "$tutti" ids build --embeddings unheld_embeddings --dataset unheld --out unheld_ids --levels 1 --num-codes 4
 made "$tutti" train --dataset data --ids ids --out run --steps 2 --titles-per-step 2 --d-model 16 --d-kv 8 --num-heads 2 \
   --d-ff 16 --num-layers 1 --num-decoder-layers 1 --vocabulary-size 300
 
@@ -106,6 +109,24 @@ refused 3 "made from id-table $(hash_of other_ids)" "$tutti" recommend --run run
 refused 3 "made from id-table $(hash_of ids)" "$tutti" export --run run --ids other_ids --dataset data --out out/x
 refused 3 'catalog.h5' "$tutti" train --dataset data --ids ids --out out/x --vocabulary data/catalog.h5
 refused 2 'pair or playlist' "$tutti" train --dataset data --ids ids --out out/x --weight pears
+refused 2 'playlist or title' "$tutti" train --dataset data --ids ids --out out/x --group tracks
+refused 2 'stop or skip' "$tutti" train --dataset data --ids ids --out out/x --non-finite ignore
+refused 2 'cosine or inverse-sqrt' "$tutti" train --dataset data --ids ids --out out/x --schedule cosin
+refused 2 'add --validate-every' "$tutti" train --dataset data --ids ids --out out/x --patience 3
+refused 2 '--micro-batch' "$tutti" train --dataset data --ids ids --out out/x --micro-batch -1
+refused 3 'no validation playlist' "$tutti" train --dataset unheld --ids unheld_ids --out out/x --validate-every 1
+refused 2 'level, trie, ids or full' "$tutti" train --dataset data --ids ids --out out/x --softmax soft
+refused 2 'all without a --base' "$tutti" train --dataset data --ids ids --out out/x --train decoder
+refused 2 'all, id-rows or decoder' "$tutti" train --dataset data --ids ids --out out/x --train some
+refused 2 '--dropout' "$tutti" train --dataset data --ids ids --out out/x --dropout 1
+refused 2 '--d-model' "$tutti" train --dataset data --ids ids --out out/x --base b --d-model 32
+refused 2 '--vocabulary' "$tutti" train --dataset data --ids ids --out out/x --base b --vocabulary v
+refused 3 'nothere/config.json' "$tutti" train --dataset data --ids ids --out out/x --base nothere
+made "$tutti" export --run run --ids ids --dataset data --out base
+rm base/spiece.model
+refused 3 'T5Tokenizer' "$tutti" train --dataset data --ids ids --out out/x --base base
+sed -i 's/"T5ForConditionalGeneration"/"T5EncoderModel"/' base/config.json
+refused 3 'T5EncoderModel' "$tutti" train --dataset data --ids ids --out out/x --base base
 refused 3 'data' "$tutti" recommend --run data --ids ids --dataset data piano
 cp -r data cut_data
 truncate -s -100 cut_data/catalog.h5

@@ -273,8 +273,7 @@ TEST_F(TrainerTest, StopsAllRanksAtTheStepInWhichOneWasAsked) {
   EXPECT_EQ(last_checkpoint, std::vector<int64_t>(3, 3));
 }
 
-// Validations whose results are given: when each is made, what is kept, and
-// when the run ends.
+// Validations whose results are given: when each is made, what is kept, and when the run ends.
 TEST_F(TrainerTest, EndsAfterSoManyValidationsWithoutANewBestAndKeepsTheBest) {
   std::vector<std::vector<int64_t>> validated(2), best(2);
   run_ranks(2, [&](Communicator& comm) {
@@ -319,8 +318,8 @@ TEST_F(TrainerTest, ValidatesBehindTheLastStepToo) {
   EXPECT_EQ(validated, (std::vector<int64_t>{3, 5}));
 }
 
-// Rank 1 spoils its parameters before steps 2 and 3 and heals them behind step
-// 3: both ranks must skip the same steps.
+// Rank 1 spoils its parameters before steps 2 and 3 and heals them behind step 3: both ranks must
+// skip the same steps.
 TEST_F(TrainerTest, SkipsTheSameNotFiniteStepsOnAllRanksAndGoesOn) {
   std::vector<std::vector<bool>> skipped(2);
   std::vector<TrainState> states(2);

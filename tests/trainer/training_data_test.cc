@@ -159,8 +159,7 @@ TEST_F(TrainingDataTest, DrawsTheTargetsOfACappedGroupAnewWithTheSameExpectedWei
     for (const auto& [token, weight] : token_weights(step)) sum[token] += weight / kEpochs;
   }
   const auto expected = token_weights(0, options);
-  // The weight of a draw has a standard deviation below 100, the mean of 400
-  // below 5.
+  // The weight of a draw has a standard deviation below 100, the mean of 400 below 5.
   expect_near(sum, expected, 20);
   TrainingData::Step again;
   data_of(options).make_step(kEpochs - 1, 0, 1, again);
