@@ -54,16 +54,18 @@ struct Options::Impl {
     throw UsageError(fmt::format("tutti {}: {}; see `tutti {} --help`", command, what, command));
   }
 
-  [[noreturn]] void fail_unknown(const std::string& where, const std::string& name,
-                                 const char* dashes) const {
+  // `typed`: with its dashes, none in an INI file, where positional arguments have names too.
+  [[noreturn]] void fail_unknown(const std::string& where, const std::string& typed) const {
+    const std::string name = typed.substr(std::min(typed.find_first_not_of('-'), typed.size()));
+    const bool is_flag = name.size() < typed.size();
     std::vector<std::string> names;
     for (const OptionEntry& entry : entries) {
-      if (*dashes == '\0' || !entry.positional) names.push_back(entry.name);
+      if (!is_flag || !entry.positional) names.push_back(entry.name);
     }
     const std::string guess = nearest(name, names);
     const std::string hint =
-        guess.empty() ? "" : fmt::format(" (did you mean {}{}?)", dashes, guess);
-    fail(fmt::format("{}unknown option {}{}{}", where, dashes, name, hint));
+        guess.empty() ? "" : fmt::format(" (did you mean {}{}?)", is_flag ? "--" : "", guess);
+    fail(fmt::format("{}unknown option {}{}", where, typed, hint));
   }
 
   void set(OptionEntry* entry, const std::vector<std::string>& texts, const std::string& place) {
@@ -117,7 +119,7 @@ struct Options::Impl {
         if (option.position_key >= 0 || option.string_key.empty()) {
           for (const std::string& word : option.value) take_word(word, words);
         } else if (option.unregistered) {
-          fail_unknown("", option.string_key, "--");
+          fail_unknown("", "--" + option.string_key);
         } else {
           take_flag(option, &given);
         }
@@ -132,7 +134,7 @@ struct Options::Impl {
   void take_word(const std::string& word, std::vector<std::string>* words) const {
     const bool flag_like =
         word.size() > 1 && word[0] == '-' && !std::isdigit(static_cast<unsigned char>(word[1]));
-    if (flag_like) fail_unknown("", word.substr(word.find_first_not_of('-')), "--");
+    if (flag_like) fail_unknown("", word);
     words->push_back(word);
   }
 
@@ -177,7 +179,7 @@ struct Options::Impl {
       if (!line.section.empty() && line.section != command) continue;
       const OptionEntry* entry = find(line.key);
       if (entry == nullptr || entry->name == "config") {
-        fail_unknown(fmt::format("{}: line {}: ", file, line.line), line.key, "");
+        fail_unknown(fmt::format("{}: line {}: ", file, line.line), line.key);
       }
       auto& [texts, first_line] = values[line.key];
       if (texts.empty()) first_line = line.line;

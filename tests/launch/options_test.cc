@@ -136,6 +136,14 @@ TEST_F(OptionsTest, SuggestTheNearestFlag) {
               testing::AllOf(HasSubstr("--frobnicate"), Not(HasSubstr("did you mean"))));
 }
 
+TEST_F(OptionsTest, ShowAnUnknownOptionAsItWasTyped) {
+  EXPECT_THAT(Sample().error_of({"-out", "x"}),
+              HasSubstr("unknown option -out (did you mean --out?)"));
+  EXPECT_THAT(Sample().error_of({"--oot", "x"}),
+              HasSubstr("unknown option --oot (did you mean --out?)"));
+  EXPECT_THAT(Sample().error_of({"---"}), HasSubstr("unknown option ---"));
+}
+
 TEST_F(OptionsTest, DoNotAcceptAbbreviations) {
   EXPECT_THAT(Sample().error_of({"--over"}), HasSubstr("unknown option --over"));
 }
