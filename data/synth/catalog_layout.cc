@@ -103,12 +103,15 @@ std::vector<int64_t> apportion(int64_t total, std::span<const double> weights) {
   return first;
 }
 
-CatalogLayout lay_out_catalog(const CatalogOptions& o) {
+void check_num_tracks(const CatalogOptions& o) {
   constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
-  if (o.num_tracks < 1 || o.num_tracks > kMost) {
-    throw UsageError(
-        {"", "--tracks", std::to_string(o.num_tracks), "1 to " + std::to_string(kMost), ""});
-  }
+  if (o.num_tracks >= 1 && o.num_tracks <= kMost) return;
+  throw UsageError(
+      {"", "--tracks", std::to_string(o.num_tracks), "1 to " + std::to_string(kMost), ""});
+}
+
+CatalogLayout lay_out_catalog(const CatalogOptions& o) {
+  check_num_tracks(o);
   const int64_t num_artists = share_of(o.num_tracks, o.artists_a_track);
   const int64_t num_albums = std::max(num_artists, share_of(o.num_tracks, o.albums_a_track));
   const int64_t num_scenes = std::clamp<int64_t>(num_artists / o.artists_a_scene, 1, o.most_scenes);

@@ -35,7 +35,10 @@ struct CatalogLayout {
   int64_t scene_start(int64_t scene) const { return artist_tracks[scene_artists[scene]]; }
 };
 
-// A pure function of the options. UsageError unless 1 <= num_tracks < 2^31.
+// UsageError unless 1 <= num_tracks < 2^31.
+void check_num_tracks(const CatalogOptions& options);
+
+// A pure function of the options. UsageError as check_num_tracks().
 CatalogLayout lay_out_catalog(const CatalogOptions& options);
 
 // The artist and the album of each track, all by row of the catalogue.

@@ -29,8 +29,8 @@ struct CatalogOptions {
   double artist_tags = 0.5;       // share of a tag's chance that an artist's tracks have in common
 
   // Popularity of a track: (rank + offset)^-head * (1 + rank / knee)^-(tail - head), over a ranking
-  // of log-normal scores. Fitted to MPD's ten most frequent tracks and to how many different tracks
-  // its first 1,000, 10,000, 100,000 and 1,000,000 playlists hold.
+  // of normal scores. Fitted to MPD's ten most frequent tracks, and to how many different tracks a
+  // tenth of its playlists holds.
   double head_exponent = 0.55;
   double tail_exponent = 2.2;
   double head_offset = 25;

@@ -139,9 +139,8 @@ std::string first_name(Rng& rng) {
 }
 
 // A word that no dictionary has: a family name, or a band's.
-std::string made_up_word(Rng& rng, int most_syllables) {
+std::string made_up_word(Rng& rng, int syllables) {
   std::string word;
-  const auto syllables = 1 + static_cast<int>(rng.below(static_cast<uint64_t>(most_syllables)));
   for (int i = 0; i < syllables; ++i) {
     word += pick(kOnsets, rng);
     word += pick(kVowels, rng);
@@ -149,6 +148,14 @@ std::string made_up_word(Rng& rng, int most_syllables) {
   word += pick(kEndings, rng);
   capitalize(&word);
   return word;
+}
+
+std::string family_name(Rng& rng) {
+  return made_up_word(rng, rng.below(8) == 0 ? 1 : 2);
+}
+
+std::string band_word(Rng& rng) {
+  return made_up_word(rng, rng.below(3) == 0 ? 3 : 2);
 }
 
 std::string plural(std::string_view noun) {
@@ -192,15 +199,17 @@ std::string phrase(Rng& rng) {
 std::string artist_name(uint64_t seed, int64_t artist) {
   Rng rng(seed, Purpose::kSynthCatalog, catalog_stream(CatalogStream::kArtistName, artist));
   const double u = rng.uniform();
-  if (u < 0.46) return fmt::format("{} {}", first_name(rng), made_up_word(rng, 2));
-  if (u < 0.58) return made_up_word(rng, 3);
-  if (u < 0.68) return fmt::format("The {} {}", pick(kAdjectives, rng), plural(pick(kNouns, rng)));
-  if (u < 0.78) return fmt::format("{} {}", pick(kAdjectives, rng), pick(kNouns, rng));
-  if (u < 0.86) return fmt::format("{} {}", pick(kNouns, rng), pick(kNouns, rng));
-  if (u < 0.91) return fmt::format("DJ {}", made_up_word(rng, 3));
-  if (u < 0.95)
-    return fmt::format("{} {} {}", made_up_word(rng, 2), pick(kNouns, rng), pick(kGroups, rng));
-  return fmt::format("{} {} & the {}", first_name(rng), made_up_word(rng, 2),
+  if (u < 0.50) return fmt::format("{} {}", first_name(rng), family_name(rng));
+  if (u < 0.66) return band_word(rng);
+  if (u < 0.69) return fmt::format("The {} {}", pick(kAdjectives, rng), plural(pick(kNouns, rng)));
+  if (u < 0.72) return fmt::format("{} {}", pick(kAdjectives, rng), pick(kNouns, rng));
+  if (u < 0.75) return fmt::format("{} {}", pick(kNouns, rng), pick(kNouns, rng));
+  if (u < 0.81) return fmt::format("DJ {}", band_word(rng));
+  if (u < 0.86) {
+    return fmt::format("{} {} {}", pick(kPlaces, rng), pick(kNouns, rng), pick(kGroups, rng));
+  }
+  if (u < 0.95) return fmt::format("{} {}", band_word(rng), pick(kGroups, rng));
+  return fmt::format("{} {} & the {}", first_name(rng), family_name(rng),
                      plural(pick(kNouns, rng)));
 }
 
@@ -223,7 +232,7 @@ std::string track_name(uint64_t seed, int64_t track) {
   if (u < 0.10) {
     name += pick(kVersions, rng);
   } else if (u < 0.16) {
-    name += fmt::format(" (feat. {} {})", first_name(rng), made_up_word(rng, 2));
+    name += fmt::format(" (feat. {} {})", first_name(rng), family_name(rng));
   }
   return name;
 }

@@ -129,6 +129,7 @@ SynthResult synthesize(const Dataset& source, const SynthOptions& options, const
 
 SynthResult synthesize(const CatalogOptions& catalog_options, const SynthOptions& options,
                        const SynthRun& run) {
+  check_num_tracks(catalog_options);
   nlohmann::json config = manifest_config(options, run.split);
   config["catalog"] = to_json(catalog_options);
   config["catalog_simulated"] = true;

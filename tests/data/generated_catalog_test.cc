@@ -329,9 +329,9 @@ TEST_F(SynthesizeGenerated, TakesTheSmallestSizesAndMoreRanksThanPlaylists) {
 }
 
 TEST_F(SynthesizeGenerated, FailsOnAllRanksAndLeavesNothing) {
-  for (const auto& [num_tracks, out] :
-       std::vector<std::pair<int64_t, std::string>>{{0, "bad"}, {10, "taken"}}) {
-    if (num_tracks > 0) std::filesystem::create_directories(folder_ / out / "x");
+  for (const auto& [num_tracks, out] : std::vector<std::pair<int64_t, std::string>>{
+           {0, "bad"}, {int64_t{1} << 33, "bad"}, {10, "taken"}}) {
+    if (out == "taken") std::filesystem::create_directories(folder_ / out / "x");
     int failed[2] = {0, 0};
     EXPECT_THROW(run_ranks(2,
                            [&](Communicator& comm) {
