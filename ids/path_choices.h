@@ -24,7 +24,8 @@ struct PathChoices {
 
 // Of the paths that the beam ends with, those whose squared distance is at most (1 + tolerance)
 // times the nearest one's; the nearest itself is left out. Not collective: a row's choices depend
-// on the row and the codebooks alone. A row that its code meets exactly has none.
+// on the row and the codebooks alone. A row that its code meets exactly has only paths that meet it
+// as well.
 PathChoices encode_choices(RowSource& rows, const Codebooks& codebooks, int beam, double tolerance,
                            ThreadPool& pool);
 

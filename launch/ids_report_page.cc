@@ -30,7 +30,6 @@ p { color: var(--soft); max-width: 46rem; } p b { color: var(--ink); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid var(--grid); }
 th:first-child, td:first-child { text-align: left; }
-caption { text-align: left; color: var(--soft); }
 .scroll { overflow-x: auto; } figure { margin: 1rem 0; overflow-x: auto; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg .title { fill: var(--soft); } svg .tick { text-anchor: end; fill: var(--soft); }
@@ -158,7 +157,7 @@ std::string reconstruction_section(const IdsReport& report) {
   BarSeries measured{"sum of codes", reconstruction.snr_db, {}};
   BarSeries bound{"Gaussian bound at these bits", reconstruction.bound_db, {}};
   for (size_t l = 0; l < reconstruction.snr_db.size(); ++l) {
-    labels.push_back("up to " + level_name(l));
+    labels.push_back("after " + level_name(l));
     measured.captions.push_back(decibel(reconstruction.snr_db[l]));
     bound.captions.push_back(decibel(reconstruction.bound_db[l]));
   }
@@ -192,7 +191,9 @@ std::string artists_section(const ids::PathReport& paths) {
   std::vector<std::string> labels;
   BarSeries bars{"same artist", {}, {}};
   for (const auto& prefix : paths.prefixes) {
-    labels.push_back(prefix.length == 0 ? "chance" : fmt::format("{} codes", prefix.length));
+    labels.push_back(prefix.length == 0   ? "chance"
+                     : prefix.length == 1 ? "1 code"
+                                          : fmt::format("{} codes", prefix.length));
     bars.values.push_back(100 * prefix.same_artist);
     bars.captions.push_back(percent(prefix.same_artist));
   }

@@ -10,7 +10,7 @@ namespace tutti::launch {
 namespace {
 
 constexpr double kHeight = 250, kLeft = 52, kTop = 34, kBottom = 40;
-constexpr double kSlotWidth = 74, kBarWidth = 54;
+constexpr double kSlotWidth = 100, kBarWidth = 72;
 
 // 1, 2 or 5 times a power of ten: about four ticks up to `most`.
 double tick_step(double most) {

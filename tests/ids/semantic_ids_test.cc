@@ -122,7 +122,8 @@ TEST(SemanticIds, AreUniqueEvenWhenAllVectorsAreEqual) {
   EXPECT_EQ(ids.table.levels.back().num_tokens, n);
   EXPECT_EQ(ids.quantizer.levels.back().snr_db, 0);
   EXPECT_EQ(num_distinct(ids.table), n);
-  // Their code meets them exactly: no other path is as good, so they stay.
+  // Those beyond the cap go to codes that meet them as well (the codebooks repeat the one vector
+  // there is), or stay.
   auto options = small_options();
   options.spill = {.group_cap = 64, .tolerance = 0.1};
   const auto capped = build_on_ranks(rows, 4, 2, 1, options);

@@ -85,6 +85,7 @@ refused 3 'nothere.tsv.gz' "$tutti" import tags nothere.tsv.gz --out out/x
 refused 3 'nothere' "$tutti" import mpd nothere --out out/x
 refused 3 'nothere' "$tutti" embed cf --dataset nothere --out out/x
 refused 3 'nothere' "$tutti" inspect nothere
+echo hello >text.h5
 gzip -k playlists.csv
 head -c 2000 playlists.csv.gz >cut.csv.gz
 refused 3 'cut.csv.gz' "$tutti" import csv cut.csv.gz --out out/x
@@ -147,11 +148,95 @@ with open(sys.argv[1], "r+b") as file:
 PYTHON
 refused 3 'damaged' "$tutti" ids build --embeddings flipped_embeddings --dataset data --out out/x
 
+# Vectors of one's own: a good file of each form gives the same bytes, then what is wrong with others.
+python3 - data <<'PYTHON'
+import csv, json, struct
+keys = sorted({row["track_id"] for row in csv.DictReader(open("playlists.csv"))})
+rows = [[float(i), i % 7 - 3.0, 0.5] for i in range(len(keys))]
+values = b"".join(struct.pack("<3f", *row) for row in rows)
+
+def npy(name, shape, data, descr="<f4"):
+    header = f"{{'descr': '{descr}', 'fortran_order': False, 'shape': {shape}, }}".ljust(117).encode() + b"\n"
+    open(name, "wb").write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data)
+
+def safetensors(name, tensors):
+    header, at = {}, 0
+    for tensor, (dtype, shape, data) in tensors.items():
+        header[tensor] = {"dtype": dtype, "shape": shape, "data_offsets": [at, at + len(data)]}
+        at += len(data)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    open(name, "wb").write(struct.pack("<Q", len(text)) + text + b"".join(data for _, _, data in tensors.values()))
+
+n = len(keys)
+npy("vectors.npy", f"({n}, 3)", values)
+npy("none.npy", "(0, 3)", b"")
+npy("cut.npy", f"({n}, 3)", values[:-1])
+npy("integers.npy", f"({n}, 3)", values, "<i4")
+bad = bytearray(values)
+bad[12 * 5:12 * 5 + 4] = struct.pack("<f", float("nan"))
+npy("nan.npy", f"({n}, 3)", bytes(bad))
+npy("equal.npy", f"({n}, 3)", struct.pack("<3f", 1, 2, 3) * n)
+open("keys.txt", "w").write("\n".join(keys) + "\n")
+open("short_keys.txt", "w").write("\n".join(keys[:-1]) + "\n")
+open("twice_keys.txt", "w").write("\n".join(keys[:-1] + keys[:1]) + "\n")
+open("other_keys.txt", "w").write("\n".join(f"x{key}" for key in keys) + "\n")
+padded = b"".join(key.encode().ljust(8, b"\0") for key in keys)
+vectors = ("F32", [n, 3], values)
+safetensors("vectors.safetensors", {"vectors": vectors, "keys": ("U8", [n, 8], padded)})
+safetensors("flat.safetensors", {"vectors": ("F32", [n * 3], values), "keys": ("U8", [n, 8], padded)})
+safetensors("odd_keys.safetensors", {"vectors": vectors, "keys": ("F32", [n, 2], padded)})
+safetensors("no_keys.safetensors", {"vectors": vectors})
+open("cut.safetensors", "wb").write(open("vectors.safetensors", "rb").read()[:-1])
+open("lost.txt", "w").write(keys[5])
+PYTHON
+import_npy=("$tutti" embed import vectors.npy --dataset data)
+made "${import_npy[@]}" --key-file keys.txt --out imported
+made "$tutti" embed import vectors.safetensors --dataset data --out imported_too
+[[ "$(hash_of imported)" == "$(hash_of imported_too)" ]] || { echo 'FAILED: .npy and .safetensors differ'; failed=1; }
+made "$tutti" ids build --embeddings imported --dataset data --out imported_ids --levels 2 --num-codes 4
+# Equal vectors are a legitimate result of an encoder: all tracks on one code, told apart by their suffix.
+made "$tutti" embed import equal.npy --key-file keys.txt --dataset data --out equal
+made "$tutti" ids build --embeddings equal --dataset data --out equal_ids --levels 2 --num-codes 4
+grep -qF 'on 1 distinct codes' made.txt || { echo 'FAILED: equal vectors'; cat made.txt; failed=1; }
+made "$tutti" ids report --ids equal_ids --embeddings equal --dataset data --out equal_report
+refused 3 'no keys' "${import_npy[@]}" --out out/x
+refused 3 '60 rows and 59 keys' "${import_npy[@]}" --key-file short_keys.txt --out out/x
+refused 3 "of row 0 again" "${import_npy[@]}" --key-file twice_keys.txt --out out/x
+refused 3 'no key of the catalogue' "${import_npy[@]}" --key-file other_keys.txt --out out/x
+refused 3 'nothere.txt' "${import_npy[@]}" --key-file nothere.txt --out out/x
+refused 2 'error, mean or artist' "${import_npy[@]}" --key-file keys.txt --missing drop --out out/x
+refused 2 'ignore or error' "${import_npy[@]}" --key-file keys.txt --unknown drop --out out/x
+refused 2 "the ending '.csv'" "$tutti" embed import playlists.csv --dataset data --out out/x
+refused 3 'a matrix of 0 x 3' "$tutti" embed import none.npy --key-file keys.txt --dataset data --out out/x
+refused 3 'bytes behind the header' "$tutti" embed import cut.npy --key-file keys.txt --dataset data --out out/x
+refused 3 'two-dimensional' "$tutti" embed import integers.npy --key-file keys.txt --dataset data --out out/x
+refused 3 "row 5 (track $(cat lost.txt)), column 0: found nan" "$tutti" embed import nan.npy --key-file keys.txt \
+  --dataset data --out out/x
+refused 3 'cut.safetensors' "$tutti" embed import cut.safetensors --dataset data --out out/x
+refused 3 'no keys' "$tutti" embed import no_keys.safetensors --dataset data --out out/x
+refused 3 "tensor 'vectors': found F32 [180]" "$tutti" embed import flat.safetensors --dataset data --out out/x
+refused 3 "tensor 'keys'" "$tutti" embed import odd_keys.safetensors --dataset data --out out/x
+refused 3 'one of vectors, keys' "$tutti" embed import vectors.safetensors --vectors weights --dataset data --out out/x
+refused 3 'not a readable HDF5 file' "$tutti" embed import text.h5 --dataset data --out out/x
+
+# IDs that their vectors do not carry, and reports of what does not belong together.
+refused 3 'at least one a code, 4096' "$tutti" ids build --embeddings imported --dataset data --out out/x --num-codes 4096
+refused 2 '--num-codes' "$tutti" ids build --embeddings imported --dataset data --out out/x --num-codes 99999999999999999999
+refused 2 '--group-cap' "$tutti" ids build --embeddings imported --dataset data --out out/x --num-codes 4 --group-cap -1
+refused 2 '--beam' "$tutti" ids build --embeddings imported --dataset data --out out/x --num-codes 4 --group-cap 4 --beam 1
+refused 3 "made from embeddings $(hash_of embeddings)" "$tutti" ids report --ids imported_ids --embeddings embeddings --out out/x
+refused 3 "made from dataset $(hash_of other_data)" "$tutti" ids report --ids imported_ids --dataset other_data --out out/x
+refused 3 'imported' "$tutti" ids report --ids imported --out out/x
+refused 2 '--queries' "$tutti" ids report --ids imported_ids --out out/x --queries 0
+
 # Places that cannot be written.
 touch file
 refused 7 'file' "$tutti" import csv playlists.csv --out file/x
 refused 7 'file' "$tutti" embed cf --dataset data --out file/x --epochs 1
 refused 7 'file' "$tutti" ids build --embeddings embeddings --dataset data --out file/x --levels 1 --num-codes 4
+refused 7 'file' "${import_npy[@]}" --key-file keys.txt --out file/x
+refused 7 'file' "$tutti" ids report --ids ids --out file/x
 refused 7 'file' "$tutti" train --dataset data --ids ids --out file/x --steps 1
 refused 7 'file' "$tutti" export --run run --ids ids --dataset data --out file/x
 
