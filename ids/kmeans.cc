@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
+#include "ids/farthest_rows.h"
 #include "ids/fixed_point.h"
 #include "ids/nearest_code.h"
 #include "ids/vector_ops.h"
@@ -27,15 +29,15 @@ class Stopwatch {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-// What the rows of a step add up to, as integers: one message.
+// What rows add up to, as integers: one message. Wraps nowhere: see fixed_point_scale.
 class Totals {
  public:
   Totals(int64_t num_codes, int64_t dim)
       : num_codes_(num_codes), dim_(dim), values_(num_codes * (dim + 1) + 2) {}
 
-  int64_t* sums(int64_t code) { return values_.data() + code * (dim_ + 1); }  // [D], then the count
-  int64_t& count(int64_t code) { return sums(code)[dim_]; }
-  int64_t& objective() { return values_[num_codes_ * (dim_ + 1)]; }
+  int64_t* sums(int64_t code) { return values_.data() + code * dim_; }  // [D]
+  int64_t& count(int64_t code) { return values_[num_codes_ * dim_ + code]; }
+  int64_t& energy() { return values_[num_codes_ * (dim_ + 1)]; }  // sum of |x|^2
   int64_t& rows_moved() { return values_[num_codes_ * (dim_ + 1) + 1]; }
 
   void clear() { std::fill(values_.begin(), values_.end(), 0); }
@@ -44,6 +46,11 @@ class Totals {
   }
   void all_reduce(Communicator& comm) { comm.all_reduce_sum(std::span<int64_t>(values_)); }
 
+  void prefetch(int64_t code) {
+    const char* at = reinterpret_cast<const char*>(sums(code));
+    for (int64_t byte = 0; byte < dim_ * 8; byte += 64) __builtin_prefetch(at + byte, 1);
+  }
+
  private:
   int64_t num_codes_, dim_;
   std::vector<int64_t> values_;
@@ -51,34 +58,36 @@ class Totals {
 
 class Lloyd {
  public:
-  Lloyd(const RowShard& rows, const KMeansOptions& options, Communicator& comm, ThreadPool& pool)
-      : rows_(rows), options_(options), comm_(comm), pool_(pool) {
-    const double largest = max_abs(rows, comm);
-    sum_scale_ = fixed_point_scale(rows.total, largest);
-    // A code is a mean of rows, so no coordinate of a difference exceeds 2 max|x|.
-    distance_scale_ = fixed_point_scale(rows.total, 4.0 * rows.dim * largest * largest);
-    codes_.assign(rows.count, -1);
-    distances_.resize(rows.count);
+  Lloyd(RowSource& rows, Codebook start, const KMeansOptions& options, double largest,
+        Communicator& comm, ThreadPool& pool)
+      : rows_(rows),
+        options_(options),
+        comm_(comm),
+        pool_(pool),
+        sum_scale_(fixed_point_scale(rows.total(), largest)),
+        energy_scale_(
+            fixed_point_scale(rows.total(), static_cast<double>(rows.dim()) * largest * largest)),
+        codebook_(std::move(start)),
+        codes_(rows.count(), -1),
+        totals_(options.num_codes, rows.dim()) {
     for (int t = 0; t < pool.num_threads(); ++t) {
-      threads_.push_back({Totals(options.num_codes, rows.dim), {}, {}});
+      threads_.push_back({Totals(options.num_codes, rows.dim()), {}, {}});
     }
   }
 
   Codebook train(std::vector<KMeansStep>* log) {
-    codebook_ = seed_codebook(rows_, options_, comm_, pool_);
     double previous = std::numeric_limits<double>::infinity();
     for (int step = 0; step < options_.max_steps; ++step) {
       KMeansStep now;
       Stopwatch watch;
-      Totals& totals = assign();
+      Totals& changes = assign();
       now.assign_s = watch.lap();
-      totals.all_reduce(comm_);
+      changes.all_reduce(comm_);
+      totals_.add(changes);
       now.reduce_s = watch.lap();
-      now.objective = static_cast<double>(totals.objective()) / distance_scale_;
-      now.rows_moved = totals.rows_moved();
-      const auto empty = update(totals, &now.largest_code);
-      relocate(empty);
-      now.empty_codes = std::ssize(empty);
+      now.objective = objective();
+      now.rows_moved = changes.rows_moved();
+      update(&now);
       now.update_s = watch.lap();
       if (log) log->push_back(now);
       // All ranks decide from the same integers.
@@ -92,111 +101,127 @@ class Lloyd {
 
  private:
   struct Thread {
-    Totals totals;
-    AlignedFloats block;
+    Totals changes;
     NearestCode::Scratch scratch;
+    std::vector<int32_t> moved;  // rows of the block
   };
 
+  // Gives every row its nearest code; returns what that changes in this rank's totals.
   Totals& assign() {
-    for (auto& thread : threads_) thread.totals.clear();
+    for (auto& thread : threads_) thread.changes.clear();
     const NearestCode nearest(codebook_);
-    pool_.for_each_block(num_row_blocks(rows_), [&](int64_t index, int t) {
-      auto& [totals, block, scratch] = threads_[t];
-      const auto part = row_block(rows_, index);
-      copy_block(rows_, part, block);
+    rows_.for_each_block(pool_, [&](const float* values, const RowBlock& part, int t) {
+      auto& [changes, scratch, moved] = threads_[t];
       int32_t codes[kRowBlock];
-      nearest.find(block, part, scratch, codes, &distances_[part.local]);
-      for (int64_t i = 0; i < part.count; ++i) {
-        const int64_t row = part.local + i;
-        add_fixed_point(rows_.row(row), rows_.dim, sum_scale_, totals.sums(codes[i]));
-        ++totals.count(codes[i]);
-        totals.objective() += to_fixed_point(distances_[row], distance_scale_);
-        totals.rows_moved() += codes_[row] != codes[i];
-        codes_[row] = codes[i];
+      nearest.find(values, part.count, scratch, codes);
+      moved.clear();
+      for (int32_t i = 0; i < part.count; ++i) {
+        if (codes[i] != codes_[part.local + i]) moved.push_back(i);
+      }
+      changes.rows_moved() += std::ssize(moved);
+      for (size_t m = 0; m < moved.size(); ++m) {
+        // The sums of a thread are as large as its second-level cache: fetch the next row's early.
+        if (m + 1 < moved.size()) {
+          changes.prefetch(codes[moved[m + 1]]);
+          changes.prefetch(std::max(0, codes_[part.local + moved[m + 1]]));
+        }
+        move(values + moved[m] * rows_.dim(), codes[moved[m]], &codes_[part.local + moved[m]],
+             &changes);
       }
     });
-    for (size_t t = 1; t < threads_.size(); ++t) threads_[0].totals.add(threads_[t].totals);
-    return threads_[0].totals;
+    for (size_t t = 1; t < threads_.size(); ++t) threads_[0].changes.add(threads_[t].changes);
+    return threads_[0].changes;
   }
 
-  // Codes become the means of their rows; returns those that have none.
-  std::vector<int64_t> update(Totals& totals, int64_t* largest_code) {
+  void move(const float* row, int32_t to, int32_t* code, Totals* changes) {
+    const int32_t from = *code;
+    *code = to;
+    ++changes->count(to);
+    if (from >= 0) {
+      --changes->count(from);
+    } else {
+      changes->energy() += to_fixed_point(squared_norm(row, rows_.dim()), energy_scale_);
+    }
+    move_fixed_point(row, rows_.dim(), sum_scale_, changes->sums(to),
+                     from >= 0 ? changes->sums(from) : nullptr);
+  }
+
+  // sum |x - c|^2 = sum |x|^2 - sum_k (2 s_k.c_k - n_k |c_k|^2), s_k the sum of the code's n_k
+  // rows.
+  double objective() {
+    double explained = 0;
+    for (int64_t k = 0; k < options_.num_codes; ++k) {
+      const float* code = codebook_.row(k).data();
+      explained += 2 * dot(totals_.sums(k), code, rows_.dim()) / sum_scale_ -
+                   static_cast<double>(totals_.count(k)) * squared_norm(code, rows_.dim());
+    }
+    return std::max(0.0, static_cast<double>(totals_.energy()) / energy_scale_ - explained);
+  }
+
+  // Codes become the means of their rows; those without rows go to the farthest rows.
+  void update(KMeansStep* step) {
     std::vector<int64_t> empty;
     for (int64_t k = 0; k < options_.num_codes; ++k) {
-      const int64_t count = totals.count(k);
-      *largest_code = std::max(*largest_code, count);
-      if (count == 0) {
-        empty.push_back(k);
-        continue;
+      if (totals_.count(k) == 0) empty.push_back(k);
+      step->largest_code = std::max(step->largest_code, totals_.count(k));
+    }
+    step->empty_codes = std::ssize(empty);
+    std::vector<float> far;
+    if (!empty.empty()) {
+      far = farthest_rows(rows_, codebook_, codes_, std::ssize(empty), comm_, pool_);
+    }
+    const int64_t dim = rows_.dim();
+    for (int64_t k = 0; k < options_.num_codes; ++k) {
+      const auto count = static_cast<double>(totals_.count(k));
+      if (count == 0) continue;
+      for (int64_t j = 0; j < dim; ++j) {
+        codebook_.values[k * dim + j] =
+            static_cast<float>(static_cast<double>(totals_.sums(k)[j]) / sum_scale_ / count);
       }
-      float* code = codebook_.values.data() + k * rows_.dim;
-      for (int64_t j = 0; j < rows_.dim; ++j) {
-        code[j] = static_cast<float>(static_cast<double>(totals.sums(k)[j]) / sum_scale_ /
-                                     static_cast<double>(count));
-      }
     }
-    return empty;
-  }
-
-  // Puts the empty codes on the rows of the table that are farthest from their codes, lowest row
-  // first among equals.
-  void relocate(const std::vector<int64_t>& empty) {
-    if (empty.empty()) return;
-    struct Candidate {
-      double distance;
-      int64_t row;  // global
-    };
-    const auto farther = [](const Candidate& a, const Candidate& b) {
-      return a.distance != b.distance ? a.distance > b.distance : a.row < b.row;
-    };
-    std::vector<Candidate> mine;
-    for (int64_t i = 0; i < rows_.count; ++i) {
-      if (distances_[i] > 0) mine.push_back({distances_[i], rows_.first + i});
-    }
-    const auto wanted = std::min(mine.size(), empty.size());
-    std::partial_sort(mine.begin(), mine.begin() + wanted, mine.end(), farther);
-    mine.resize(wanted);
-    auto all = comm_.all_gather(std::span<const Candidate>(mine));
-    std::sort(all.begin(), all.end(), farther);
-    all.resize(std::min(all.size(), empty.size()));
-
-    // One rank gives each row, the others zeros: the sum is exact.
-    std::vector<float> vectors(all.size() * rows_.dim);
-    for (size_t i = 0; i < all.size(); ++i) {
-      const int64_t local = all[i].row - rows_.first;
-      if (local < 0 || local >= rows_.count) continue;
-      std::copy_n(rows_.row(local), rows_.dim, &vectors[i * rows_.dim]);
-    }
-    comm_.all_reduce_sum(std::span<float>(vectors));
-    for (size_t i = 0; i < all.size(); ++i) {
-      std::copy_n(&vectors[i * rows_.dim], rows_.dim, &codebook_.values[empty[i] * rows_.dim]);
+    for (size_t e = 0; (e + 1) * dim <= far.size(); ++e) {
+      std::copy_n(&far[e * dim], dim, &codebook_.values[empty[e] * dim]);
     }
   }
 
-  const RowShard& rows_;
+  RowSource& rows_;
   const KMeansOptions& options_;
   Communicator& comm_;
   ThreadPool& pool_;
-  double sum_scale_ = 1, distance_scale_ = 1;
+  const double sum_scale_, energy_scale_;
   Codebook codebook_;
-  std::vector<int32_t> codes_;     // [count], of the last step
-  std::vector<double> distances_;  // [count], squared, to them
+  std::vector<int32_t> codes_;  // [count], of the last step
+  Totals totals_;               // of all ranks
   std::vector<Thread> threads_;
 };
 
-}  // namespace
-
-Codebook train_kmeans(const RowShard& rows, const KMeansOptions& options, Communicator& comm,
-                      ThreadPool& pool, std::vector<KMeansStep>* log) {
-  if (rows.total < std::max<int64_t>(1, options.num_codes)) {
-    throw DataError({"", "", fmt::format("{} rows", rows.total),
+// Returns the largest magnitude of the rows.
+double check_rows(RowSource& rows, const KMeansOptions& options, Communicator& comm,
+                  ThreadPool& pool) {
+  if (rows.total() < std::max<int64_t>(1, options.num_codes)) {
+    throw DataError({"", "", fmt::format("{} rows", rows.total()),
                      fmt::format("at least one a code, {}", options.num_codes),
                      "ask for fewer codes with --num-codes"});
   }
-  TUTTI_CHECK(options.num_codes >= 1 && options.num_codes <= INT32_MAX && rows.dim >= 1,
+  TUTTI_CHECK(options.num_codes >= 1 && options.num_codes <= INT32_MAX && rows.dim() >= 1,
               "at least one code and one dimension");
-  require_finite(rows, comm);
-  return Lloyd(rows, options, comm, pool).train(log);
+  return max_abs_of_finite(rows, comm, pool);
+}
+
+}  // namespace
+
+Codebook train_kmeans(RowSource& rows, const KMeansOptions& options, Communicator& comm,
+                      ThreadPool& pool, std::vector<KMeansStep>* log) {
+  const double largest = check_rows(rows, options, comm, pool);
+  Codebook start = seed_codebook(rows, options, comm, pool);
+  return Lloyd(rows, std::move(start), options, largest, comm, pool).train(log);
+}
+
+Codebook refine_codebook(RowSource& rows, Codebook start, const KMeansOptions& options,
+                         Communicator& comm, ThreadPool& pool, std::vector<KMeansStep>* log) {
+  TUTTI_CHECK(start.num_codes == options.num_codes && start.dim == rows.dim());
+  const double largest = check_rows(rows, options, comm, pool);
+  return Lloyd(rows, std::move(start), options, largest, comm, pool).train(log);
 }
 
 }  // namespace tutti::ids

@@ -7,7 +7,7 @@
 #include "dist/runtime/thread_pool.h"
 #include "ids/codebooks.h"
 #include "ids/kmeans.h"
-#include "ids/row_blocks.h"
+#include "ids/row_source.h"
 
 namespace tutti::ids {
 
@@ -16,6 +16,7 @@ struct ResidualQuantizerOptions {
   NormHandling norm = NormHandling::kDamped;
   int beam = 8;  // paths kept while encoding; 1: each level takes the nearest code
   int max_steps = 25;
+  int refit_rounds = 3;  // of all codebooks together (joint_refit.h); 0: none
   uint64_t seed = 0;
 };
 
@@ -28,26 +29,27 @@ struct LevelStatistics {   // equal on every rank
 
 struct QuantizerStatistics {
   std::vector<std::vector<KMeansStep>> training;  // [L][steps]
-  std::vector<LevelStatistics> levels;            // [L], of the final, beam-encoded codes
+  std::vector<double> refit_snr_db;     // before the first refit, then after each that was kept
+  std::vector<LevelStatistics> levels;  // [L], of the final, beam-encoded codes
 };
 
-// Trains L codebooks, each by k-means on what the levels before it leave over (nearest codes).
-// Collective; the same bytes at any world size and thread count. Errors as train_kmeans.
-Codebooks train_residual_quantizer(const RowShard& rows, const ResidualQuantizerOptions& options,
+// Trains L codebooks: each by k-means on what the best paths over the levels before it leave over,
+// then all together, in rounds of encoding and least squares, as long as the error falls.
+// Collective; the same bytes at any world size and thread count. Holds 4 (L + 1) bytes a row beside
+// the rows. `statistics`: filled but for `levels`. Errors as train_kmeans; DataError for values too
+// large for sums of squares in fp32.
+Codebooks train_residual_quantizer(RowSource& rows, const ResidualQuantizerOptions& options,
                                    Communicator& comm, ThreadPool& pool,
-                                   std::vector<std::vector<KMeansStep>>* log = nullptr);
+                                   QuantizerStatistics* statistics = nullptr);
 
 // The codes [count, L] of this rank's rows (raw vectors: scaling and mean are applied here). Not
 // collective: a row's codes depend on the row and the codebooks alone. Values must be finite.
-std::vector<int32_t> encode(const RowShard& rows, const Codebooks& codebooks, int beam,
+std::vector<int32_t> encode(RowSource& rows, const Codebooks& codebooks, int beam,
                             ThreadPool& pool);
 
 // How well codes [count, L] stand for the rows of all ranks. Collective.
-std::vector<LevelStatistics> measure_codes(const RowShard& rows, const std::vector<int32_t>& codes,
-                                           const Codebooks& codebooks, Communicator& comm);
-
-// x' of each row: scaled as `norm` says, minus `mean` (none when empty). [count, D]
-std::vector<float> normalize_rows(const RowShard& rows, NormHandling norm,
-                                  const std::vector<float>& mean);
+std::vector<LevelStatistics> measure_codes(RowSource& rows, const std::vector<int32_t>& codes,
+                                           const Codebooks& codebooks, Communicator& comm,
+                                           ThreadPool& pool);
 
 }  // namespace tutti::ids

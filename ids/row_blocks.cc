@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-#include <fmt/format.h>
-
-#include "dist/runtime/errors.h"
-#include "ids/vector_ops.h"
 
 namespace tutti::ids {
 
@@ -35,21 +31,6 @@ void copy_block(const RowShard& rows, const RowBlock& part, AlignedFloats& block
 RowShard owned_rows(const float* table, int64_t total, int64_t dim, const Communicator& comm) {
   const auto range = owned_range(total, kRowBlock, comm.rank(), comm.size());
   return {table + range.first * dim, range.first, range.size(), total, dim};
-}
-
-void require_finite(const RowShard& rows, Communicator& comm) {
-  const int64_t at = find_non_finite(rows.values, rows.count * rows.dim);
-  int64_t bad_row = at < 0 ? INT64_MAX : rows.first + at / rows.dim;
-  comm.all_reduce(&bad_row, 1, DType::kInt64, ReduceOp::kMin);
-  if (bad_row == INT64_MAX) return;
-  throw DataError(
-      {"", fmt::format("row {}", bad_row), "a value that is NaN or infinite", "finite values", ""});
-}
-
-double max_abs(const RowShard& rows, Communicator& comm) {
-  double largest = max_abs(rows.values, rows.count * rows.dim);
-  comm.all_reduce(&largest, 1, DType::kFloat64, ReduceOp::kMax);
-  return largest;
 }
 
 }  // namespace tutti::ids

@@ -35,10 +35,4 @@ void copy_block(const RowShard& rows, const RowBlock& part, AlignedFloats& block
 // The rows of a whole table [total, dim] that `rank` of `size` owns, in whole blocks.
 RowShard owned_rows(const float* table, int64_t total, int64_t dim, const Communicator& comm);
 
-// DataError on every rank, naming the first row of the table that holds NaN or Inf. Collective.
-void require_finite(const RowShard& rows, Communicator& comm);
-
-// Largest magnitude in the table. Collective.
-double max_abs(const RowShard& rows, Communicator& comm);
-
 }  // namespace tutti::ids

@@ -33,6 +33,29 @@ double squared_distance(const float* a, const float* b, int64_t dim) {
 }
 
 TUTTI_VECTORIZED
+double squared_distance(const float* a, std::span<const float* const> terms, int64_t dim) {
+  double lanes[kDoubleLanes] = {};
+  int64_t j = 0;
+  for (; j + kDoubleLanes <= dim; j += kDoubleLanes) {
+    double left[kDoubleLanes];
+    for (int l = 0; l < kDoubleLanes; ++l) left[l] = a[j + l];
+    for (const float* term : terms) {
+      for (int l = 0; l < kDoubleLanes; ++l) left[l] -= term[j + l];
+    }
+    for (int l = 0; l < kDoubleLanes; ++l) lanes[l] += left[l] * left[l];
+  }
+  for (int l = 0; j + l < dim; ++l) {
+    double left = a[j + l];
+    for (const float* term : terms) left -= term[j + l];
+    lanes[l] += left * left;
+  }
+  for (int step = kDoubleLanes / 2; step > 0; step /= 2) {
+    for (int l = 0; l < step; ++l) lanes[l] += lanes[l + step];
+  }
+  return lanes[0];
+}
+
+TUTTI_VECTORIZED
 double squared_norm(const float* a, int64_t dim) {
   double lanes[kDoubleLanes] = {};
   int64_t j = 0;
@@ -98,6 +121,47 @@ void add_weighted_rows(const float* rows, int64_t n, int64_t dim, const float* w
 TUTTI_VECTORIZED
 void add_fixed_point(const float* a, int64_t dim, double scale, int64_t* sums) {
   for (int64_t j = 0; j < dim; ++j) sums[j] += static_cast<int64_t>(a[j] * scale);
+}
+
+TUTTI_VECTORIZED
+void move_fixed_point(const float* a, int64_t dim, double scale, int64_t* to, int64_t* from) {
+  if (from == nullptr) {
+    for (int64_t j = 0; j < dim; ++j) to[j] += static_cast<int64_t>(a[j] * scale);
+    return;
+  }
+  for (int64_t j = 0; j < dim; ++j) {
+    const auto term = static_cast<int64_t>(a[j] * scale);
+    to[j] += term;
+    from[j] -= term;
+  }
+}
+
+TUTTI_VECTORIZED
+double dot(const int64_t* sums, const float* v, int64_t dim) {
+  double lanes[kDoubleLanes] = {};
+  int64_t j = 0;
+  for (; j + kDoubleLanes <= dim; j += kDoubleLanes) {
+    for (int l = 0; l < kDoubleLanes; ++l) {
+      lanes[l] += static_cast<double>(sums[j + l]) * static_cast<double>(v[j + l]);
+    }
+  }
+  for (int l = 0; j + l < dim; ++l) {
+    lanes[l] += static_cast<double>(sums[j + l]) * static_cast<double>(v[j + l]);
+  }
+  for (int step = kDoubleLanes / 2; step > 0; step /= 2) {
+    for (int l = 0; l < step; ++l) lanes[l] += lanes[l + step];
+  }
+  return lanes[0];
+}
+
+TUTTI_VECTORIZED
+void scale(const float* a, int64_t dim, double factor, float* out) {
+  for (int64_t j = 0; j < dim; ++j) out[j] = static_cast<float>(a[j] * factor);
+}
+
+TUTTI_VECTORIZED
+void add_scaled(const double* a, int64_t dim, double factor, double* out) {
+  for (int64_t j = 0; j < dim; ++j) out[j] += factor * a[j];
 }
 
 TUTTI_VECTORIZED

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "dist/runtime/rng.h"
-#include "ids/row_blocks.h"
+#include "ids/row_source.h"
 
 namespace tutti::ids {
 
@@ -25,6 +25,12 @@ inline std::vector<float> clustered_rows(int64_t n, int64_t dim, int64_t cluster
 inline RowShard shard_of(const std::vector<float>& table, int64_t dim, int64_t first,
                          int64_t last) {
   return {table.data() + first * dim, first, last - first, std::ssize(table) / dim, dim};
+}
+
+// The same as a source of rows.
+inline RowsInMemory source_of(const std::vector<float>& table, int64_t dim, int64_t first,
+                              int64_t last) {
+  return RowsInMemory(shard_of(table, dim, first, last));
 }
 
 }  // namespace tutti::ids
