@@ -81,7 +81,8 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
 
 // Leaves the gradient of this rank's share of the step's mean loss in the model's gradient buffer.
 Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
-  model_.zero_gradients();
+  if (!gradients_are_zero_) model_.zero_gradients();
+  gradients_are_zero_ = false;
   StepSums own{.level_loss = std::vector<double>(table_.id_length(), 0.0)};
   const Dropout dropout(options_.dropout, options_.dropout_seed, step.index);
   const auto micro_batches = step.micro_batches();
@@ -113,7 +114,9 @@ void Trainer::update(double learning_rate, double grad_norm) {
   const double divisor =
       options_.clip_norm > 0 ? std::max(1.0, grad_norm / options_.clip_norm) : 1.0;
   optimizer_.step(learning_rate, divisor);
-  if (reducer_.gather_values()) model_.round_weights();
+  const bool others_updated = reducer_.gather_values();
+  if (others_updated) model_.round_weights();
+  gradients_are_zero_ = !others_updated;  // AdamW leaves those that it owns so
 }
 
 void Trainer::finish_report(StepReport& report) {

@@ -82,6 +82,7 @@ class Trainer {
   Communicator& comm_;
   TrainerOptions options_;
   ModelFlops flops_;
+  bool gradients_are_zero_ = false;
 };
 
 }  // namespace tutti::trainer

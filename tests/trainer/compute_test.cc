@@ -84,10 +84,15 @@ TEST_F(ComputeTest, Bf16TrainsAlongTheCurveOfFp32) {
   const std::vector<double> exact = losses(Precision::kFp32, 90),
                             rounded = losses(Precision::kBf16, 90);
   EXPECT_LT(exact.back(), exact.front() - 0.5) << "the test would see no training";
-  double largest = 0;
-  for (size_t i = 0; i < exact.size(); ++i)
-    largest = std::max(largest, std::abs(rounded[i] / exact[i] - 1));
-  EXPECT_LT(largest, 0.02);
+  constexpr size_t kWindow = 30;  // ten times each batch
+  for (size_t first = 0; first < exact.size(); first += kWindow) {
+    double of_exact = 0, of_rounded = 0;
+    for (size_t i = first; i < first + kWindow; ++i) {
+      of_exact += exact[i];
+      of_rounded += rounded[i];
+    }
+    EXPECT_NEAR(of_rounded / of_exact, 1.0, 0.04) << "steps from " << first;
+  }
 }
 
 TEST_F(ComputeTest, AdamWKeepsTheRoundedWeightsCurrentAndLeavesNoGradient) {
