@@ -24,11 +24,13 @@
 #include "trainer/evaluate/query_set.h"
 #include "trainer/evaluate/report.h"
 #include "trainer/evaluate/trec_files.h"
+#include "trainer/evaluate/trie_nats.h"
 
 namespace tutti::launch {
 
 namespace {
 
+constexpr int64_t kNatsQueries = 500;    // a stratum, for the cross-entropy
 constexpr int64_t kTuningQueries = 500;  // validation playlists a stratum: enough to rank settings
 
 struct EvaluateArgs {
@@ -251,7 +253,8 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
     if (!subject.trained && set.size() > 0) {
       const trainer::TrecRun run = trainer::read_trec_run(a.run, set, names);
       if (run.unanswered > 0) {
-        log::warn(fmt::format("{}: {} of {} topics of '{}' have no line and score 0", a.run, run.unanswered, set.size(), set.name));
+        log::warn(fmt::format("{}: {} of {} topics of '{}' have no line and score 0", a.run,
+                              run.unanswered, set.size(), set.name));
       }
       systems.push_back(trainer::evaluate_lists(run.tag, run.lists, set, evaluation));
     }
@@ -260,6 +263,19 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   }
   progress.finish();
 
+  // Comparable between softmaxes, which decoding scores are not.
+  std::vector<trainer::TrieNats> nats;
+  if (subject.trained) {
+    const TrainedSystem& trained = *subject.trained;
+    for (const auto& [set, meaning] : sets) {
+      nats.push_back(trainer::trie_nats(*trained.model.model, trained.model.tokenizer,
+                                        trained.ids.table, trained.trie, set, kNatsQueries, comm));
+      if (nats.back().num_tracks == 0) continue;
+      report.notes.push_back(
+          fmt::format("generative on {}: {:.3f} trie-normalised nats a track ({})", set.name,
+                      nats.back().mean, count_words(nats.back().num_tracks)));
+    }
+  }
   report.notes.emplace_back(
       "baselines see training playlists; their parameters are the best of a grid on validation "
       "playlists");
@@ -271,7 +287,13 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   }
   if (!comm.is_root()) return 0;
   fmt::print("{}", trainer::format_report(report));
-  if (result) result->commit(with_origin(trainer::to_json(report), a, subject, comm.size()));
+  if (!result) return 0;
+  nlohmann::json document = with_origin(trainer::to_json(report), a, subject, comm.size());
+  for (size_t i = 0; i < nats.size(); ++i) {
+    document["trie_nats"][sets[i].first.name] = {{"nats_a_track", nats[i].mean},
+                                                 {"tracks", nats[i].num_tracks}};
+  }
+  result->commit(document);
   return 0;
 }
 

@@ -24,6 +24,7 @@
 #include "launch/train/starting_model.h"
 #include "launch/train/train_log.h"
 #include "trainer/decode/generative_ranker.h"
+#include "trainer/evaluate/trie_nats.h"
 #include "trainer/evaluate/validator.h"
 #include "trainer/model_io.h"
 #include "trainer/run_folder.h"
@@ -33,6 +34,7 @@ namespace tutti::launch {
 namespace {
 
 constexpr int kValidationBeam = 16;
+constexpr int64_t kNatsQueries = 100;  // enough to compare: thousands of tracks
 
 struct TrainArgs {
   std::string dataset, ids, out;
@@ -150,8 +152,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const int64_t total_steps = a.loop.trainer.learning_rate.total_steps;
   log::info(
       fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
-                  "epochs in {} steps of {} "
-                  "titles; {} rank(s) x {} thread(s)",
+                  "epochs in {} steps of {} titles; {} rank(s) x {} thread(s)",
                   count_words(model.num_parameters()), tokenizer.num_pieces(),
                   ids.table.num_tokens(), count_words(data.num_playlists()),
                   static_cast<double>(total_steps * a.loop.data.titles_per_step) /
@@ -193,7 +194,12 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
       .checkpoint = [&](const trainer::TrainState& at) { saver.save(at); },
       .validate =
           [&](const trainer::TrainState& at) {
-            const trainer::Validation validation = validator->run(ranker, comm);
+            trainer::Validation validation = validator->run(ranker, comm);
+            const auto& [seen, unseen] = validator->queries();
+            validation.trie_nats =
+                trainer::trie_nats(model, tokenizer, ids.table, data.trie(),
+                                   seen.size() > 0 ? seen : unseen, kNatsQueries, comm)
+                    .mean;
             train_log.validation(at, validation);
             return validation.hits;
           },

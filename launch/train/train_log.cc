@@ -50,11 +50,9 @@ void TrainLog::show(const trainer::StepReport& last) {
   for (const double loss : sums_.level_loss)
     levels += fmt::format("{}{:.2f}", levels.empty() ? "" : " ", loss / updates);
   log::info(
-      fmt::format("step {} of {}, epoch {:.2f}: loss {:.3f} ({}), gradient {:.2f}, rate "
-                  "{:.2e}, {} pairs/s, {} "
-                  "nodes/s, {:.0f} % of peak; {:.1f} ms a step, data wait {:.2f}, "
-                  "communication {:.2f} and "
-                  "{:.2f} hidden, imbalance {:.0f} %; {} MiB; {} left",
+      fmt::format("step {} of {}, epoch {:.2f}: loss {:.3f} ({}), gradient {:.2f}, rate {:.2e}, {} "
+                  "pairs/s, {} nodes/s, {:.0f} % of peak; {:.1f} ms a step, data wait {:.2f}, "
+                  "communication {:.2f} and {:.2f} hidden, imbalance {:.0f} %; {} MiB; {} left",
                   count_words(last.step), count_words(total_steps_), last.epoch,
                   sums_.loss / updates, levels, last.grad_norm, last.learning_rate,
                   count_words(std::llround(static_cast<double>(sums_.pairs) / seconds)),
@@ -73,11 +71,11 @@ void TrainLog::validation(const trainer::TrainState& state, const trainer::Valid
                    {"hits_at_10", validation.hits},
                    {"seen_hits_at_10", validation.seen_hits},
                    {"unseen_hits_at_10", validation.unseen_hits},
+                   {"trie_nats", validation.trie_nats},
                    {"queries", validation.num_queries},
                    {"seconds", validation.seconds}});
   log::info(fmt::format(
-      "validation at step {}: hits@10 {:.3f} (seen titles {:.3f}, unseen "
-      "{:.3f}; {} playlists in "
+      "validation at step {}: hits@10 {:.3f} (seen titles {:.3f}, unseen {:.3f}; {} playlists in "
       "{}){}",
       count_words(state.step), validation.hits, validation.seen_hits, validation.unseen_hits,
       count_words(validation.num_queries), duration_words(validation.seconds),

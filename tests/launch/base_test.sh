@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# base_test.sh TUTTI: a run exported for Hugging Face is the base of others, under every softmax and freezing; all of them
+# train, resume, recommend, evaluate and export. Python only looks at the JSON.
+set -euo pipefail
+tutti="$1"
+work="$(mktemp -d)"
+trap 'rm -rf "$work"' EXIT
+cd "$work"
+export OMP_NUM_THREADS=1
+
+quietly() {
+  "$@" >out.txt 2>&1 </dev/null || {
+    printf 'FAILED: %s\n' "${*/#$tutti/tutti}"
+    cat out.txt
+    exit 1
+  }
+}
+
+python3 - <<'PYTHON'
+import random
+random.seed(1)
+with open("playlists.csv", "w") as file:
+    print("playlist_id,title,track_id,artist,name", file=file)
+    for p in range(300):
+        theme = p % 6
+        title = ["piano", "rock", "jazz", "techno", "folk", "sleep"][theme]
+        for t in random.sample(range(theme * 10, theme * 10 + 10), 5):
+            print(f"p{p},{title} {p % 3},t{t},artist {t // 5},name {t}", file=file)
+PYTHON
+quietly "$tutti" import csv playlists.csv --out data
+quietly "$tutti" embed cf --dataset data --out embeddings --dim 64 --epochs 2
+quietly "$tutti" ids build --embeddings embeddings --dataset data --out ids --levels 2 --num-codes 4
+train=("$tutti" train --dataset data --ids ids --titles-per-step 4)
+quietly "${train[@]}" --out new --steps 2 --softmax full --d-model 16 --d-kv 4 --num-heads 2 --d-ff 16 --num-layers 1 \
+  --num-decoder-layers 1 --vocabulary-size 300
+quietly "$tutti" export --run new --ids ids --dataset data --out base
+
+for kind in "level all 0" "trie decoder 0.1" "ids id-rows 0" "full all 0.2"; do
+  read -r softmax part dropout <<<"$kind"
+  run="run-$softmax"
+  options=(--out "$run" --base base --softmax "$softmax" --train "$part" --dropout "$dropout" --checkpoint-every 2)
+  quietly "${train[@]}" "${options[@]}" --steps 2
+  quietly "${train[@]}" "${options[@]}" --steps 4 --resume
+  quietly "$tutti" recommend --run "$run" --ids ids --dataset data "piano 1"
+  quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5 --json "$run.json"
+  quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$run-served"
+  python3 - "$run" "$softmax" "$part" <<'PYTHON'
+import glob, json, math, struct, sys
+
+run, softmax, part = sys.argv[1:]
+
+def tensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        start = file.tell()
+        content = file.read()
+    header.pop("__metadata__", None)
+    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+state = json.load(open(glob.glob(run + "/checkpoints/*4/state.json")[0]))
+assert state["softmax"] == softmax, state
+report = json.load(open(run + "/base.json"))
+base, model = tensors("base/model.safetensors"), tensors(glob.glob(run + "/checkpoints/*4/model.safetensors")[0])
+assert report["added"] == ["id_embedding.weight", "lm_head.id.weight"], report
+assert ("lm_head.weight" in report["loaded"]) == (softmax == "full"), report
+assert set(report["loaded"]) | {i["tensor"] for i in report["ignored"]} == set(base)
+changed = {name for name in base if name in model and model[name] != base[name]}
+assert changed == {name for name in base if name in model and (part == "all" or (part == "decoder" and "decoder." in name))}, changed
+nats = json.load(open(run + ".json"))["trie_nats"]["seen titles"]["nats_a_track"]
+assert 0 < nats < 2 * math.log(60), nats
+assert json.load(open(run + "-served/config.json"))["tutti"]["softmax"] == softmax
+PYTHON
+  echo "ok: --softmax $softmax --train $part --dropout $dropout"
+done
