@@ -1,7 +1,9 @@
 // The C++ side of the conformance tests, started by the Python side:
-//   conformance_case hf FOLDER              see hf_case.h
+//   conformance_case hf FOLDER SOFTMAX      see hf_case.h
 //   conformance_case t5 CASE                relative errors, see tests/support/t5_case.h
 //   conformance_case base FOLDER OUT        see base_case.h
+//   conformance_case evaluate FOLDER        see evaluate_case.h
+//   conformance_case score-run FILE         likewise
 //   conformance_case types FILE             writes a safetensors file of all types
 //   conformance_case rewrite FROM TO        reads a safetensors file and writes it again
 //   conformance_case check FILE...          a line a file: "ok", or why it is refused
@@ -17,6 +19,7 @@
 #include "checkpoints/safetensors.h"
 #include "dist/runtime/errors.h"
 #include "tests/conformance/base_case.h"
+#include "tests/conformance/evaluate_case.h"
 #include "tests/conformance/hf_case.h"
 #include "tests/support/t5_case.h"
 
@@ -51,12 +54,16 @@ std::string verdict_on(const std::string& path) {
 
 int run(const std::vector<std::string>& args) {
   const std::string mode = args.empty() ? "" : args[0];
-  if (mode == "hf" && args.size() == 2) {
-    tutti::conformance::write_hf_case(args[1]);
+  if (mode == "hf" && args.size() == 3) {
+    tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]));
   } else if (mode == "t5" && args.size() == 2) {
     fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_t5_case(args[1])).dump());
   } else if (mode == "base" && args.size() == 3) {
     tutti::conformance::write_base_case(args[1], args[2]);
+  } else if (mode == "evaluate" && args.size() == 2) {
+    tutti::conformance::write_evaluation_case(args[1]);
+  } else if (mode == "score-run" && args.size() == 2) {
+    tutti::conformance::print_metrics_of_run(args[1]);
   } else if (mode == "types" && args.size() == 2) {
     write_types(args[1]);
   } else if (mode == "rewrite" && args.size() == 3) {
