@@ -1,6 +1,7 @@
 """A simulated dataset of the size of the Million Playlist Dataset: time, memory and its statistics beside the published ones."""
 import argparse
 import json
+import os
 import pathlib
 import resource
 import shutil
@@ -35,12 +36,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tracks", type=int, default=2_262_292)
     parser.add_argument("--playlists", type=int, default=1_000_000)
-    parser.add_argument("--keep", type=pathlib.Path, help="leave the dataset here (default: remove it)")
     args = parser.parse_args()
+    keep = os.environ.get("TUTTI_BENCH_KEEP")  # a folder to leave the dataset in
 
     report = bench.Report("synth", "A simulated dataset of the Million Playlist Dataset's size", threads=2)
     with tempfile.TemporaryDirectory() as scratch:
-        out = args.keep or pathlib.Path(scratch) / "dataset"
+        out = pathlib.Path(keep or pathlib.Path(scratch) / "dataset")
         other = pathlib.Path(scratch) / "other"
         synth = [bench.TUTTI, "synth", "--tracks", str(args.tracks), "--playlists", str(args.playlists), "--overwrite"]
 
