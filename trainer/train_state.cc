@@ -23,10 +23,10 @@ nlohmann::json to_json(const TrainState& state) {
 }
 
 TrainState train_state_from_json(const nlohmann::json& json, const std::string& origin) {
-  const auto field = [&](const char* name, bool (nlohmann::json::*is_right)() const noexcept,
+  const auto field = [&](const char* name, auto is_right,
                          const char* expected) -> const nlohmann::json& {
     const auto found = json.is_object() ? json.find(name) : json.end();
-    if (found == json.end() || !((*found).*is_right)()) {
+    if (found == json.end() || !is_right(*found)) {
       throw DataError(Problem{.file = origin,
                               .place = std::string("field '") + name + "' of the run's progress",
                               .found = found == json.end() ? "nothing" : found->dump(),
@@ -35,11 +35,15 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
     }
     return *found;
   };
+  const auto is_count = [](const nlohmann::json& value) {
+    return value.is_number_integer() && value.get<int64_t>() >= 0;
+  };
+  const auto is_number = [](const nlohmann::json& value) { return value.is_number(); };
   TrainState state;
   visit_counts(state, [&](const char* name, int64_t& count) {
-    count = field(name, &nlohmann::json::is_number_unsigned, "a count").get<int64_t>();
+    count = field(name, is_count, "a count").get<int64_t>();
   });
-  state.best_hits = field("best_hits", &nlohmann::json::is_number, "a number").get<double>();
+  state.best_hits = field("best_hits", is_number, "a number").get<double>();
   return state;
 }
 

@@ -1,7 +1,8 @@
 """Recipes: which learning rate and how many titles a step serve a softmax and a model size best, at equal training time on the
 demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of the time.
 
-Usage: recipes_bench.py [PART]...   (sizes, trie, grouping; default: all). Runs are made for --seconds each, on two ranks.
+Usage: recipes_bench.py [--seconds S] [PART]...   (level, medium, trie, grouping; default: all). Runs are made for --seconds each, on
+two ranks. A part's rows are kept in the work folder, so that parts can be measured apart: the report holds all that there are.
 """
 import argparse
 import json
@@ -88,50 +89,69 @@ class Recipe:
                 f"| {self.pairs_per_s:,.0f} | {curve} | {self.loss:.3f} | {self.grad_norm:.2f} | {self.health} |")
 
 
+def level(seconds):
+    return [Recipe("small", "level", rate, titles).run(seconds) for rate in (1e-3, 3e-3) for titles in (4, 8, 16)]
+
+
+def medium(seconds):
+    return [Recipe("medium", "level", rate, 8).run(seconds) for rate in (5e-4, 1e-3, 2e-3)]
+
+
+def trie(seconds):
+    grid = ((1e-3, 8), (3e-3, 8), (1e-3, 4), (1e-3, 16))
+    return [Recipe("small", "trie", rate, titles).run(seconds) for rate, titles in grid]
+
+
+def grouping(seconds):
+    whole = Recipe("small", "level", 1e-3, 8, "--weight", "playlist").run(seconds)
+    pairs = round(whole.pairs_per_step)
+    others = [
+        # One track drawn from each of as many playlists as there were pairs: the usual batch of independent pairs.
+        (1e-3, pairs, "--group-cap", 1), (3e-3, pairs, "--group-cap", 1),
+        (1e-3, 8, "--group-cap", 16), (1e-3, 64), (1e-3, 64, "--group", "title")]
+    return [whole] + [Recipe("small", "level", rate, titles, "--weight", "playlist", *extra).run(seconds)
+                      for rate, titles, *extra in others]
+
+
+PARTS = {
+    "level": ("Learning rate and titles a step, small model, level softmax", level),
+    "medium": ("A larger model", medium),
+    "trie": ("Trie softmax", trie),
+    "grouping": ("Groups against independent pairs", grouping),
+}
+
 HEAD = ("| model | softmax | rate | titles a step | else | steps | pairs a step | pairs/s | "
         + " | ".join(f"{100 * (i + 1) // POINTS} %" for i in range(POINTS))
         + " | last loss | gradient norm | data wait, ms | imbalance |\n" + "|" + " --- |" * (12 + POINTS))
 
 
-def table(title, recipes):
+def measure(part, seconds):
+    recipes = PARTS[part][1](seconds)
     best = max(recipes, key=lambda recipe: recipe.curve[-1])
-    return f"## {title}\n\n{HEAD}\n" + "\n".join(recipe.row() for recipe in recipes), best
+    words = f"{best.shape}, {best.softmax}, rate {best.rate:g}, {best.titles} titles {' '.join(map(str, best.extra))}".strip()
+    (WORK / f"{part}.json").write_text(json.dumps(dict(
+        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], seconds=seconds)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("parts", nargs="*", default=["sizes", "trie", "grouping"])
-    parser.add_argument("--seconds", type=float, default=40)
+    parser.add_argument("parts", nargs="*", default=list(PARTS))
+    parser.add_argument("--seconds", type=float, default=30)
     args = parser.parse_args()
     make_data()
     report = bench.Report("recipes", "Training recipes and their learning curves")
-    report.note(f"Every row is one run of about {args.seconds:g} s of training on two ranks with one thread each, cosine schedule to its own end, "
-                "on the demo's data (SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 on the same 300 seen and 300 unseen "
-                "validation playlists, the median gradient norm and the mean loss are those of the last tenth of the run. One seed: differences "
-                "below about 0.03 are noise.")
-    sections = []
-    if "sizes" in args.parts:
-        grid = [Recipe("small", "level", rate, titles) for rate in (1e-3, 3e-3) for titles in (4, 8, 16)]
-        grid += [Recipe("medium", "level", rate, 8) for rate in (5e-4, 1e-3, 2e-3)]
-        sections.append(table("Learning rate and titles a step, level softmax", [recipe.run(args.seconds) for recipe in grid]))
-    if "trie" in args.parts:
-        grid = [Recipe("small", "trie", rate, titles) for rate, titles in ((1e-3, 8), (3e-3, 8), (1e-3, 4), (1e-3, 16))]
-        sections.append(table("Trie softmax", [recipe.run(args.seconds) for recipe in grid]))
-    if "grouping" in args.parts:
-        whole = Recipe("small", "level", 1e-3, 8, "--weight", "playlist").run(args.seconds)
-        pairs = round(whole.pairs_per_step)
-        grid = [whole,
-                # One track drawn from each of as many playlists as there were pairs: the usual batch of independent pairs.
-                Recipe("small", "level", 1e-3, pairs, "--weight", "playlist", "--group-cap", 1).run(args.seconds),
-                Recipe("small", "level", 3e-3, pairs, "--weight", "playlist", "--group-cap", 1).run(args.seconds),
-                Recipe("small", "level", 1e-3, 8, "--weight", "playlist", "--group-cap", 16).run(args.seconds),
-                Recipe("small", "level", 1e-3, 64, "--weight", "playlist").run(args.seconds),
-                Recipe("small", "level", 1e-3, 64, "--weight", "playlist", "--group", "title").run(args.seconds)]
-        sections.append(table("Groups against independent pairs", grid))
-    for section, best in sections:
-        report.note(section)
-        report.row(f"best of its table: {best.shape}, {best.softmax}, rate {best.rate:g}, {best.titles} titles {' '.join(map(str, best.extra))}".strip(),
-                   best.curve[-1], unit="hits@10")
+    for part in args.parts:
+        measure(part, args.seconds)
+    report.note("Every row is one run on two ranks with one thread each, cosine schedule to its own end, on the demo's data "
+                "(SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 at these shares of the run, on the "
+                "same validation playlists (up to 300 with seen and 300 with unseen titles); the last loss and the gradient norm are mean "
+                "and median of the last tenth of the run. One seed: small differences are noise.")
+    for part, (title, _) in PARTS.items():
+        if not (WORK / f"{part}.json").exists():
+            continue
+        measured = json.loads((WORK / f"{part}.json").read_text())
+        report.row(f"best of '{title}': {measured['best']}", measured["hits"], unit="hits@10")
+        report.note(f"## {title}\n\n{measured['seconds']:g} s a run.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
     report.write()
 
 

@@ -202,7 +202,7 @@ TEST_F(TrainingDataTest, AnUnreadableWindowIsReportedToTheOneThatWaitsForItsStep
                     {.titles_per_step = 7, .window = 16, .seed = 4});
   for (const auto& entry : std::filesystem::directory_iterator(set_.path_of("dataset"))) {
     if (entry.path().filename().string().starts_with("playlists")) {
-      std::filesystem::resize_file(entry.path(), 100);
+      write_bytes(entry.path(), std::string(entry.file_size(), '\xff'));
     }
   }
   Prefetcher prefetcher(data, 0, 5, 0, 1);
