@@ -10,6 +10,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/files.h"
 #include "dist/runtime/log.h"
+#include "dist/runtime/memory.h"
 #include "dist/stop_flag.h"
 #include "ids/gemm_probe.h"
 #include "ids/id_table.h"
@@ -81,9 +82,9 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
                    const std::string& path) {
   for (const char* key :
        {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax", "train", "dropout"}) {
-    if (before.at(key) != now.at(key)) {
-      throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(),
-                               before.at(key).dump(),
+    const nlohmann::json was = before.value(key, nlohmann::json());
+    if (was != now.at(key)) {
+      throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(), was.dump(),
                                "resume with the run's own value, or train into another --out"});
     }
   }
@@ -104,6 +105,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   if (!options.parse(args)) return 0;
   check(a);
   at::set_num_threads(a.compute.threads);
+  keep_freed_memory();
 
   const data::Dataset dataset = data::Dataset::open(a.dataset);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
@@ -118,7 +120,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     last = checkpoints::open_checkpoint(a.out);
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
-    check_resumed(last->state.at("train"), config, last->path.string());
+    check_resumed(last->state.value("train", nlohmann::json::object()), config,
+                  last->path.string());
   }
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);

@@ -1,9 +1,11 @@
 #include "dist/runtime/memory.h"
 
-#include <fstream>
-#include <string>
-
+#include <malloc.h>
 #include <sys/resource.h>
+
+#include <fstream>
+#include <limits>
+#include <string>
 
 namespace tutti {
 
@@ -17,6 +19,13 @@ int64_t peak_memory_bytes() {
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   return usage.ru_maxrss * 1024;
+}
+
+void keep_freed_memory() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes; larger buffers are few
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
 }
 
 }  // namespace tutti

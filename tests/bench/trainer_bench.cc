@@ -179,6 +179,7 @@ int run(const std::vector<std::string>& args) {
   }
   TUTTI_CHECK(args[0] == "step" && args.size() == 10);
   at::set_num_threads(std::stoi(args[6]));
+  keep_freed_memory();
   const StepOptions options = {.shape = args[4],
                                .bf16 = args[5] == "bf16",
                                .checkpoints_activations = args[7] == "1",
