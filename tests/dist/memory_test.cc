@@ -1,5 +1,8 @@
 #include "dist/runtime/memory.h"
 
+#include <malloc.h>
+
+#include <cstdlib>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -13,6 +16,30 @@ TEST(PeakMemory, GrowsWithWhatIsTouchedAndStaysAfterwards) {
   { const std::vector<char> touched(before + kSize, 1); }
   EXPECT_GE(peak_memory_bytes(), before + kSize);
 }
+
+#ifdef __GLIBC__
+TEST(KeepFreedMemory, TakesLargeBuffersFromWhatWasFreedBefore) {
+  keep_freed_memory();
+  const auto held = [] {
+    const auto info = mallinfo2();
+    return info.arena + info.hblkhd;  // what the C library has from the system
+  };
+  constexpr size_t kSize = size_t{20} << 20;
+  const auto allocate = [] {
+    void* const buffer = std::malloc(kSize);
+    *static_cast<volatile char*>(buffer) = 1;  // the compiler would leave out an unused pair
+    return buffer;
+  };
+  std::free(allocate());
+  const size_t before = held();
+  for (int i = 0; i < 3; ++i) {
+    void* const buffer = allocate();
+    EXPECT_EQ(held(), before) << "asked the system again";
+    std::free(buffer);
+    EXPECT_EQ(held(), before) << "gave it back";
+  }
+}
+#endif
 
 }  // namespace
 }  // namespace tutti
