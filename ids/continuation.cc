@@ -149,28 +149,26 @@ ContinuationReport evaluate_continuation(const PlaylistSource& source,
                                          const ContinuationSplit& split,
                                          const std::vector<int32_t>& track_counts,
                                          const IalsOptions& ials,
-                                         const ContinuationOptions& options,
-                                         std::vector<float>* tracks, Communicator& comm,
-                                         ThreadPool& pool) {
+                                         const ContinuationOptions& options, SharedTable* tracks,
+                                         Communicator& comm, ThreadPool& pool) {
   const int64_t dim = ials.dim, num_tracks = source.num_tracks;
   const auto queries = read_queries(source, split, comm);
   const auto num_queries = std::ssize(queries.hidden);
 
-  const auto borders = owned_splits(num_tracks, kFactorBlock, comm.size());
-  const int64_t first = borders[comm.rank()], count = borders[comm.rank() + 1] - first;
-  float* own = tracks->data() + first * dim;
-  const auto axes =
-      principal_axes(gram_matrix({own, first, count, num_tracks, dim}, comm, pool), dim, comm);
-  rotate_rows(axes, count, dim, own, pool);
-  comm.all_gather_rows(tracks->data(), dim * static_cast<int64_t>(sizeof(float)), borders);
+  const auto own = tracks->own_values();
+  const auto count = std::ssize(own) / dim;
+  const RowShard own_rows{own.data(), tracks->split()[comm.rank()], count, num_tracks, dim};
+  const auto axes = principal_axes(gram_matrix(own_rows, comm, pool), dim, comm);
+  rotate_rows(axes, count, dim, own.data(), pool);
+  tracks->share_own_rows(comm);
   std::vector<float> vectors(num_queries * dim);
-  solve_rows({queries.visible, tracks->data(), num_tracks, axes.values, /*exact=*/true}, ials,
-             vectors.data(), nullptr, pool);
+  solve_rows({queries.visible, tracks->values().data(), num_tracks, axes.values, /*exact=*/true},
+             ials, vectors.data(), nullptr, pool);
 
   size_t longest = options.k;  // R-precision looks at as many places as there are hidden tracks
   for (const auto& hidden : queries.hidden) longest = std::max(longest, hidden.size());
-  const auto rankings =
-      top_tracks(vectors, *tracks, dim, static_cast<int64_t>(longest), queries.excluded, pool);
+  const auto rankings = top_tracks(vectors, tracks->values(), dim, static_cast<int64_t>(longest),
+                                   queries.excluded, pool);
   std::vector<Scores> scores;
   scores.reserve(num_queries);
   for (int64_t q = 0; q < num_queries; ++q) {

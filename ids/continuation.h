@@ -58,15 +58,14 @@ struct ContinuationReport {
   std::vector<Bucket> buckets;
 };
 
-// `source`: the playlists before anything was hidden. `tracks` [num_tracks, dim]: every rank's
-// whole table, which is rotated on the way. `track_counts`: visible playlists of each track.
+// `source`: the playlists before anything was hidden. `tracks` [num_tracks, dim], its shares
+// of whole factor blocks, is rotated on the way. `track_counts`: visible playlists of each track.
 // Tracks that are visible in a playlist are not ranked for it. Equal on every rank; collective.
 ContinuationReport evaluate_continuation(const PlaylistSource& source,
                                          const ContinuationSplit& split,
                                          const std::vector<int32_t>& track_counts,
                                          const IalsOptions& ials,
-                                         const ContinuationOptions& options,
-                                         std::vector<float>* tracks, Communicator& comm,
-                                         ThreadPool& pool);
+                                         const ContinuationOptions& options, SharedTable* tracks,
+                                         Communicator& comm, ThreadPool& pool);
 
 }  // namespace tutti::ids

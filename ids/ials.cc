@@ -10,7 +10,6 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "ids/gram.h"
-#include "ids/huge_pages.h"
 #include "ids/ials_rows.h"
 
 namespace tutti::ids {
@@ -22,10 +21,8 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 // One side of the factorization.
 struct Side {
-  int64_t num_rows = 0;
-  std::vector<float> table;                     // [num_rows, dim]; others' rows may be out of date
-  const SparseRows* rows = nullptr;             // own
-  const std::vector<int64_t>* split = nullptr;  // [ranks + 1]
+  SharedTable table;
+  const SparseRows* rows;  // own
 };
 
 class Trainer {
@@ -34,12 +31,10 @@ class Trainer {
           ThreadPool& pool)
       : options_(options), comm_(comm), pool_(pool) {
     const int64_t dim = options.dim;
-    playlists_ = {interactions.num_playlists, large_table(interactions.num_playlists * dim),
-                  &interactions.by_playlist, &interactions.playlist_split};
-    tracks_ = {interactions.num_tracks, large_table(interactions.num_tracks * dim),
-               &interactions.by_track, &interactions.track_split};
+    playlists_ = {SharedTable(dim, interactions.playlist_split, comm), &interactions.by_playlist};
+    tracks_ = {SharedTable(dim, interactions.track_split, comm), &interactions.by_track};
     const auto own = own_rows(tracks_);
-    float* first = own_values(tracks_);
+    float* first = tracks_.table.own_values().data();
     const double stddev = options.init_stddev / std::sqrt(static_cast<double>(dim));
     pool.for_each_block((own.count + kFactorBlock - 1) / kFactorBlock, [&](int64_t block, int) {
       const int64_t end = std::min(own.count, (block + 1) * kFactorBlock);
@@ -76,23 +71,14 @@ class Trainer {
       if (log) log->push_back(now);
       if (on_epoch) on_epoch(now);
     }
-    exchange(tracks_);
-    return {options_.dim, std::move(playlists_.table), std::move(tracks_.table)};
+    tracks_.table.share_own_rows(comm_);
+    return {std::move(playlists_.table), std::move(tracks_.table)};
   }
 
  private:
-  float* own_values(Side& side) const {
-    return side.table.data() + (*side.split)[comm_.rank()] * options_.dim;
-  }
-  RowShard own_rows(const Side& side) const {
-    const int64_t first = (*side.split)[comm_.rank()];
-    return {side.table.data() + first * options_.dim, first, side.rows->size(), side.num_rows,
-            options_.dim};
-  }
-
-  void exchange(Side& side) {
-    comm_.all_gather_rows(side.table.data(), options_.dim * static_cast<int64_t>(sizeof(float)),
-                          *side.split);
+  RowShard own_rows(Side& side) const {
+    return {side.table.own_values().data(), side.table.split()[comm_.rank()], side.rows->size(),
+            side.table.num_rows(), options_.dim};
   }
 
   // Half an epoch; returns the basis that both sides are in afterwards. `gram`: the other side's,
@@ -101,17 +87,20 @@ class Trainer {
                       RowSums* sums) {
     const auto start = std::chrono::steady_clock::now();
     const int64_t dim = options_.dim;
+    // Collective also where the Gram matrix is at hand: nobody writes rows that others still read.
+    comm_.barrier();
     if (gram.empty()) gram = gram_matrix(own_rows(other), comm_, pool_);
     auto axes = principal_axes(gram, dim, comm_);
     for (Side* each : {&side, &other}) {
-      rotate_rows(axes, each->rows->size(), dim, own_values(*each), pool_);
+      rotate_rows(axes, each->rows->size(), dim, each->table.own_values().data(), pool_);
     }
     const double basis_s = seconds_since(start);
-    exchange(other);
+    other.table.share_own_rows(comm_);
     epoch.basis_s += basis_s;
     epoch.exchange_s += seconds_since(start) - basis_s;
-    solve_rows({*side.rows, other.table.data(), other.num_rows, axes.values, epoch.exact}, options_,
-               own_values(side), sums, pool_);
+    solve_rows(
+        {*side.rows, other.table.values().data(), other.table.num_rows(), axes.values, epoch.exact},
+        options_, side.table.own_values().data(), sums, pool_);
     return axes;
   }
 

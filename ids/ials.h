@@ -7,6 +7,7 @@
 #include "dist/communicator.h"
 #include "dist/runtime/thread_pool.h"
 #include "ids/interactions.h"
+#include "ids/shared_table.h"
 
 namespace tutti::ids {
 
@@ -16,13 +17,13 @@ namespace tutti::ids {
 //   lam_u = lambda (|S_u| + alpha0 I)^nu,  lam_i = lambda (|S_i| + alpha0 U)^nu
 struct IalsOptions {
   int64_t dim = 64;
-  int epochs = 12;
-  int exact_epochs = 2;  // the last ones solve by Cholesky, the others by warm-started CG
+  int epochs = 8;
+  int exact_epochs = 1;  // the last ones solve by Cholesky, the others by warm-started CG
   int cg_steps = 3;
-  double unobserved_weight = 0.01;  // alpha0
-  double regularization = 0.01;     // lambda
-  double frequency_power = 1;       // nu
-  double init_stddev = 0.1;         // of a start vector's length: N(0, this / sqrt(dim)) each
+  double unobserved_weight = 0.003;  // alpha0
+  double regularization = 0.03;      // lambda
+  double frequency_power = 1;        // nu
+  double init_stddev = 0.1;          // of a start vector's length: N(0, this / sqrt(dim)) each
   uint64_t seed = 0;
 };
 
@@ -40,9 +41,8 @@ struct IalsEpoch {  // one entry per epoch, equal on every rank but for the seco
 };
 
 struct Factors {
-  int64_t dim = 0;
-  std::vector<float> playlists;  // [num_playlists, dim]
-  std::vector<float> tracks;     // [num_tracks, dim]
+  SharedTable playlists;  // [num_playlists, dim]
+  SharedTable tracks;     // [num_tracks, dim]
 };
 
 // Trains the factors of all ranks' interactions; every rank solves its own rows and receives the

@@ -40,16 +40,16 @@ class GroupMeans {
 }  // namespace
 
 void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& support,
-                      double strength, int64_t dim, std::vector<float>* vectors,
+                      double strength, int64_t dim, std::span<float> vectors,
                       const std::vector<uint8_t>* only) {
   const int64_t num_tracks = catalog.num_tracks();
-  TUTTI_CHECK(std::ssize(*vectors) == num_tracks * dim && std::ssize(support) == num_tracks,
+  TUTTI_CHECK(std::ssize(vectors) == num_tracks * dim && std::ssize(support) == num_tracks,
               "one vector a track");
   GroupMeans all(1, dim), artists(catalog.artist_keys.size(), dim),
       albums(catalog.album_keys.size(), dim);
   std::vector<int32_t> artist_of_album(catalog.album_keys.size(), -1);
   for (int64_t t = 0; t < num_tracks; ++t) {
-    const float* vector = vectors->data() + t * dim;
+    const float* vector = vectors.data() + t * dim;
     const int32_t artist = catalog.track_artist[t], album = catalog.track_album[t];
     all.add(0, support[t], vector);
     if (artist >= 0) artists.add(artist, support[t], vector);
@@ -70,7 +70,7 @@ void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& 
     const int32_t artist = catalog.track_artist[t], album = catalog.track_album[t];
     const auto prior = album >= 0 ? albums[album] : artist >= 0 ? artists[artist] : all[0];
     const double total = support[t] + strength;
-    float* vector = vectors->data() + t * dim;
+    float* vector = vectors.data() + t * dim;
     for (int64_t j = 0; j < dim; ++j) {
       const double value =
           support[t] == 0 ? prior[j] : (support[t] * vector[j] + strength * prior[j]) / total;

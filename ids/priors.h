@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "data/catalog.h"
@@ -16,7 +17,7 @@ namespace tutti::ids {
 // album or artist skips that line. Sums run in track order in fp64. `vectors` [num_tracks, dim].
 // `only` [num_tracks]: tracks that change; all tracks count in the means. Null: all change.
 void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& support,
-                      double strength, int64_t dim, std::vector<float>* vectors,
+                      double strength, int64_t dim, std::span<float> vectors,
                       const std::vector<uint8_t>* only = nullptr);
 
 }  // namespace tutti::ids

@@ -47,29 +47,31 @@ int run_embed_cf(const std::vector<std::string>& args, Communicator& comm) {
   auto factors = ids::train_ials(interactions, embed.ials, comm, pool, &epochs,
                                  [&](const ids::IalsEpoch&) { progress.advance(1); });
   progress.finish();
+  const int64_t shared_with_root =
+      factors.playlists.bytes_of_another_rank() + factors.tracks.bytes_of_another_rank();
   // What the rest does not need makes room for the catalogue.
   factors.playlists = {};
   interactions.by_playlist = {};
   interactions.by_track = {};
-  const int64_t peak_in_training = comm.sum(peak_memory_bytes());
+  const int64_t peak_in_training = comm.sum(peak_memory_bytes() - shared_with_root);
   if (!comm.is_root()) return 0;
 
   ids::shrink_to_priors(dataset.catalog(), interactions.track_counts, embed.prior_strength,
-                        embed.ials.dim, &factors.tracks);
+                        embed.ials.dim, factors.tracks.values());
   auto config = options.resolved();
   for (const char* key : {"dataset", "out", "threads", "overwrite"}) config.erase(key);
   config["space"] = "cf";
-  const ids::Embeddings embeddings{interactions.num_tracks, embed.ials.dim,
-                                   std::move(factors.tracks), std::move(interactions.track_counts)};
-  const auto manifest =
-      ids::write_embeddings(out, embeddings, dataset.manifest(), config, overwrite);
+  ids::EmbeddingsWriter writer(out, embed.ials.dim, overwrite);
+  const auto& support = interactions.track_counts;
+  writer.append(factors.tracks.values(), support);
+  const auto manifest = writer.finish(dataset.manifest(), config);
   print_epochs(epochs);
-  const auto unseen = std::ranges::count(embeddings.support, 0);
+  const auto unseen = std::ranges::count(support, 0);
   fmt::print(
       "{}: {} tracks x {}, from {} training playlists with {} entries; {} tracks in none "
       "of them have their album's or artist's vector; hash {}\n"
       "peak memory {:.2f} GiB over {} ranks in training, {:.2f} GiB on rank 0 in all\n",
-      out, embeddings.num_rows, embeddings.dim, interactions.num_playlists,
+      out, interactions.num_tracks, embed.ials.dim, interactions.num_playlists,
       interactions.num_entries, unseen, manifest.short_hash(), to_gib(peak_in_training),
       comm.size(), to_gib(peak_memory_bytes()));
   return 0;

@@ -93,10 +93,9 @@ int run_embed_evaluate(const std::vector<std::string>& args, Communicator& comm)
   progress.finish();
   if (comm.is_root()) {
     ids::shrink_to_priors(dataset.catalog(), interactions.track_counts, a.embed.prior_strength,
-                          a.embed.ials.dim, &factors.tracks);
+                          a.embed.ials.dim, factors.tracks.values());
   }
-  comm.broadcast(factors.tracks.data(),
-                 std::ssize(factors.tracks) * static_cast<int64_t>(sizeof(float)), 0);
+  factors.tracks.share_from_root(comm);
   const auto report =
       ids::evaluate_continuation(source, split, interactions.track_counts, a.embed.ials,
                                  a.continuation, &factors.tracks, comm, pool);

@@ -118,7 +118,7 @@ int run_embed_fold_in(const std::vector<std::string>& args, Communicator& comm) 
   std::vector<uint8_t> is_new = tracks.known;
   for (auto& flag : is_new) flag = flag ? 0 : 1;
   ids::shrink_to_priors(dataset.catalog(), interactions.track_counts, prior_strength, ials.dim,
-                        &tracks.embeddings.values, &is_new);
+                        tracks.embeddings.values, &is_new);
   tracks.embeddings.support = std::move(interactions.track_counts);
   auto config = old.manifest.config;
   config["folded-in"] = tracks.embeddings.num_rows - tracks.count;

@@ -8,7 +8,7 @@ namespace tutti::launch {
 // What `embed cf` and `embed evaluate` share: how vectors are trained.
 struct EmbedOptions {
   ids::IalsOptions ials;
-  double prior_strength = 5;  // of shrink_to_priors
+  double prior_strength = 10;  // of shrink_to_priors
   int threads = 1;
 };
 

@@ -158,7 +158,9 @@ TEST(Continuation, ScoresARankingThatIsKnown) {
   for (int num_ranks : {1, 3}) {
     run_ranks(num_ranks, [&](Communicator& comm) {
       ThreadPool pool(1);
-      auto tracks = data.tracks;
+      SharedTable tracks(2, owned_splits(TwoKinds::kTracks, 256, comm.size()), comm);
+      if (comm.is_root()) std::ranges::copy(data.tracks, tracks.values().begin());
+      tracks.share_from_root(comm);
       const auto report =
           evaluate_continuation(source, split, counts, ials, options, &tracks, comm, pool);
       const auto n = static_cast<double>(asked);

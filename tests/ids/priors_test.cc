@@ -21,7 +21,7 @@ data::Catalog small_catalog() {
 
 TEST(Priors, ShrinkTracksTowardAlbumAlbumTowardArtistAndArtistTowardAll) {
   std::vector<float> vectors{8, 2, 5, 0, 1};
-  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, &vectors);
+  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, vectors);
   const double all = (3 * 8 + 1 * 2 + 2 * 5 + 4 * 1) / 10.0;
   const double artist = (3 * 8 + 1 * 2 + 2 * 5 + 2 * all) / 8;
   const double album = (3 * 8 + 1 * 2 + 2 * artist) / 6;
@@ -37,21 +37,21 @@ TEST(Priors, OfNoStrengthLeaveTracksThatWereSeenAndFillInTheOthers) {
   catalog.track_artist[3] = 0;
   catalog.track_album[3] = 0;
   std::vector<float> vectors{8, 2, 5, 0, 1};
-  shrink_to_priors(catalog, {3, 1, 2, 0, 4}, 0, 1, &vectors);
+  shrink_to_priors(catalog, {3, 1, 2, 0, 4}, 0, 1, vectors);
   EXPECT_THAT(vectors, testing::ElementsAre(8, 2, 5, testing::FloatEq((3 * 8 + 1 * 2) / 4.0F), 1));
 }
 
 TEST(Priors, ChangeOnlyWhatTheyAreToldToAndLearnFromAll) {
   std::vector<float> all{8, 2, 5, 0, 1}, some = all;
-  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, &all);
+  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, all);
   const std::vector<uint8_t> only{0, 1, 0, 0, 0};
-  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, &some, &only);
+  shrink_to_priors(small_catalog(), {3, 1, 2, 0, 4}, 2, 1, some, &only);
   EXPECT_THAT(some, testing::ElementsAre(8, all[1], 5, 0, 1));
 }
 
 TEST(Priors, OfACatalogNobodyPlayedAreZero) {
   std::vector<float> vectors(5);
-  shrink_to_priors(small_catalog(), std::vector<int32_t>(5), 2, 1, &vectors);
+  shrink_to_priors(small_catalog(), std::vector<int32_t>(5), 2, 1, vectors);
   EXPECT_THAT(vectors, testing::Each(0));
 }
 
