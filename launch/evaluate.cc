@@ -30,6 +30,7 @@ namespace tutti::launch {
 
 namespace {
 
+constexpr size_t kPlaylistSets = 2;  // of query_sets(): prompts may have any number of right tracks
 constexpr int64_t kNatsQueries = 500;    // a stratum, for the cross-entropy
 constexpr int64_t kTuningQueries = 500;  // validation playlists a stratum: enough to rank settings
 
@@ -267,7 +268,8 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   std::vector<trainer::TrieNats> nats;
   if (subject.trained) {
     const TrainedSystem& trained = *subject.trained;
-    for (const auto& [set, meaning] : sets) {
+    for (size_t i = 0; i < kPlaylistSets; ++i) {
+      const trainer::QuerySet& set = sets[i].first;
       nats.push_back(trainer::trie_nats(*trained.model.model, trained.model.tokenizer,
                                         trained.ids.table, trained.trie, set, kNatsQueries, comm));
       if (nats.back().num_tracks == 0) continue;

@@ -119,10 +119,11 @@ std::vector<std::string> texts_to_tokenize() {
 }
 
 // Every tensor random, norms around 1: the initial values would hide a norm or bias left out.
-trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens) {
+trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_head) {
   trainer::T5Config config;
   config.text_rows = text_rows;
   config.id_tokens = id_tokens;
+  config.text_head = text_head;
   config.d_model = 32;
   config.d_kv = 8;
   config.num_heads = 3;  // inner size 24, not d_model
@@ -212,7 +213,7 @@ void write_logits(const std::filesystem::path& path, const trainer::T5Model& mod
 
 }  // namespace
 
-void write_hf_case(const std::filesystem::path& folder) {
+void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax) {
   const at::NoGradGuard no_grad;
   ids::LoadedIdTable ids{.manifest = {}, .table = checkpoints::tiny_id_table(kNumTracks)};
   ids.manifest.hash = std::string(64, 'a');
@@ -225,11 +226,13 @@ void write_hf_case(const std::filesystem::path& folder) {
   const std::string vocabulary =
       data::train_sentencepiece(sentences, std::vector<int64_t>(sentences.size(), 2), training);
   const data::Tokenizer tokenizer = data::Tokenizer::from_bytes(vocabulary, "tiny");
-  const trainer::T5Model model = random_model(tokenizer.num_pieces(), ids.table.num_tokens());
+  const trainer::T5Model model = random_model(tokenizer.num_pieces(), ids.table.num_tokens(),
+                                              softmax == checkpoints::Softmax::kFull);
 
   checkpoints::CheckpointStore::Content content;
   content.model = trainer::parameters_as_tensors(model);
-  content.state = {{"step", 1}, {"softmax", "level"}, {"model", to_json(model.config())}};
+  content.state = {
+      {"step", 1}, {"softmax", checkpoints::name_of(softmax)}, {"model", to_json(model.config())}};
   content.files = {{"spiece.model", vocabulary}};
   content.made_from = {{"id-table", ids.manifest.hash}, {"dataset", dataset.hash}};
   checkpoints::CheckpointStore(folder / "run").save(1, content, 1);
@@ -256,7 +259,8 @@ void write_hf_case(const std::filesystem::path& folder) {
   write_logits(folder / "logits.safetensors", model, title_tokens, prefixes_of(ids.table));
 
   const ids::Trie trie = ids::build_trie(ids.table);
-  trainer::GenerativeRanker ranker(model, tokenizer, ids.table, trie, {.beam = kBeam});
+  trainer::GenerativeRanker ranker(model, tokenizer, ids.table, trie,
+                                   {.beam = kBeam, .softmax = softmax});
   for (const auto& ranked : ranker.rank(titles, kNumResults)) {
     nlohmann::json list = nlohmann::json::array();
     for (const trainer::Recommendation& r : ranked) list.push_back({r.track, r.score});

@@ -2,6 +2,8 @@
 
 #include <filesystem>
 
+#include "checkpoints/softmax.h"
+
 namespace tutti::conformance {
 
 // Writes a tiny model with random weights through the real store and export, and what we compute
@@ -10,6 +12,6 @@ namespace tutti::conformance {
 //   FOLDER/case.json           texts and their token ids, titles, ID prefixes, the tracks that our
 //                              beam search finds
 //   FOLDER/logits.safetensors  "TITLE": [prefixes, id_tokens], our logits behind each prefix
-void write_hf_case(const std::filesystem::path& folder);
+void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax);
 
 }  // namespace tutti::conformance

@@ -24,7 +24,7 @@ TOLERANCE = 1e-4  # of fp32 logits
 
 work = tempfile.TemporaryDirectory(prefix="tutti-conformance-")
 folder = pathlib.Path(work.name)
-peers.ours("hf", folder)
+peers.ours("hf", folder, "level")
 export = str(folder / "export")
 case = json.loads((folder / "case.json").read_text(encoding="utf-8"))
 text_rows = case["text_rows"]
@@ -107,6 +107,21 @@ def logits_are_ours():
 
 
 def the_code_of_the_readme_finds_our_tracks():
+    return ranking_of_readme(export, case)
+
+
+def so_it_does_for_the_other_softmaxes():
+    notes = []
+    for softmax in ("trie", "ids", "full"):
+        other = folder / softmax
+        other.mkdir()
+        peers.ours("hf", other, softmax)
+        found = json.loads((other / "case.json").read_text(encoding="utf-8"))
+        notes.append(f"{softmax}: {ranking_of_readme(str(other / 'export'), found)}")
+    return "; ".join(notes)
+
+
+def ranking_of_readme(export, case):
     """Runs the README's own blocks for every title: only real IDs, and our ranking and scores."""
     readme = pathlib.Path(export, "README.md").read_text(encoding="utf-8")
     blocks = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
@@ -146,5 +161,6 @@ peers.run_checks(
     all_weights_are_used,
     logits_are_ours,
     the_code_of_the_readme_finds_our_tracks,
+    so_it_does_for_the_other_softmaxes,
     the_config_says_what_engines_look_for,
 )

@@ -57,7 +57,7 @@ class TrainerTest : public testing::Test {
 
   // A whole run on `num_ranks` ranks; all ranks must end with the same values.
   Outcome train(int num_ranks, int64_t steps, bool zero = false,
-                const TrainingDataOptions& data_options = kData) {
+                const TrainingDataOptions& data_options = kData, double dropout = 0) {
     std::vector<Outcome> outcomes(num_ranks);
     run_ranks(num_ranks, [&](Communicator& comm) {
       Outcome& out = outcomes[comm.rank()];
@@ -68,8 +68,9 @@ class TrainerTest : public testing::Test {
       const data::Dataset own = set_.open();
       TrainingData data(own, set_.tokenizer(), table_, data_options);
       TrainState state;
-      Trainer(model, optimizer, reducer, data, table_, comm, options(steps))
-          .run(state, recording(out));
+      TrainerOptions o = options(steps);
+      o.dropout = dropout;
+      Trainer(model, optimizer, reducer, data, table_, comm, o).run(state, recording(out));
       EXPECT_EQ(state.step, steps);
       out.values = copy_of(model.flat_values());
     });
@@ -163,6 +164,19 @@ TEST_F(TrainerTest, RunsOfOneAndThreeRanksHaveTheSameLosses) {
   ASSERT_EQ(three.losses.size(), 8U);
   for (size_t i = 0; i < 8; ++i)
     EXPECT_NEAR(three.losses[i] / one.losses[i], 1.0, 1e-4) << "step " << i;
+}
+
+TEST_F(TrainerTest, DropoutIsTheSameForAnyRanksAndMicroBatches) {
+  TrainingDataOptions by_two = kData;
+  by_two.micro_batch = 2;
+  const Outcome one = train(1, 8, /*zero=*/false, kData, 0.2),
+                three = train(3, 8, /*zero=*/false, kData, 0.2),
+                parts = train(2, 8, /*zero=*/false, by_two, 0.2), without = train(1, 8);
+  for (size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(three.losses[i] / one.losses[i], 1.0, 1e-4) << "step " << i;
+    EXPECT_NEAR(parts.losses[i] / one.losses[i], 1.0, 1e-4) << "step " << i;
+    EXPECT_GT(std::abs(without.losses[i] / one.losses[i] - 1), 1e-3) << "step " << i;
+  }
 }
 
 TEST_F(TrainerTest, ShardedOptimizerStateEndsWithTheValuesOfDataParallel) {
