@@ -75,6 +75,13 @@ struct Dataset::Impl {
                      ""});
   }
 
+  void check_num_tracks(const StringTable& keys) const {
+    if (keys.size() == num_tracks) return;
+    throw DataError({(path / kCatalogFile).string(), "dataset 'track_keys'",
+                     fmt::format("{} tracks", keys.size()),
+                     fmt::format("{} as the manifest says", num_tracks), ""});
+  }
+
   const Hdf5File& shard(size_t index) {
     const auto found = std::ranges::find(open_shards, index, &std::pair<size_t, Hdf5File>::first);
     if (found != open_shards.end()) {
@@ -188,14 +195,17 @@ int64_t Dataset::num_tracks() const {
 const Catalog& Dataset::catalog() const {
   if (!impl_->catalog) {
     Catalog catalog = read_catalog(impl_->path / kCatalogFile);
-    if (catalog.num_tracks() != impl_->num_tracks) {
-      throw DataError({(impl_->path / kCatalogFile).string(), "dataset 'track_keys'",
-                       fmt::format("{} tracks", catalog.num_tracks()),
-                       fmt::format("{} as the manifest says", impl_->num_tracks), ""});
-    }
+    impl_->check_num_tracks(catalog.track_keys);
     impl_->catalog = std::move(catalog);
   }
   return *impl_->catalog;
+}
+
+StringTable Dataset::track_keys() const {
+  if (impl_->catalog) return impl_->catalog->track_keys;
+  StringTable keys = Hdf5File::open(impl_->path / kCatalogFile).read_strings("track_keys");
+  impl_->check_num_tracks(keys);
+  return keys;
 }
 
 const TitleTable& Dataset::titles() const {

@@ -57,6 +57,7 @@ class Dataset {
   int64_t num_tracks() const;
 
   const Catalog& catalog() const;
+  StringTable track_keys() const;  // of the catalog, where the rest of it is not needed
   const TitleTable& titles() const;
   const std::vector<Part>& parts() const;              // [num_playlists]
   std::vector<int64_t> playlists_in(Part part) const;  // ascending

@@ -196,7 +196,8 @@ NpyHeader parse_npy_header(std::string_view bytes, const std::string& path) {
     refuse(path, "byte 0", "another first word", "\\x93NUMPY, as every .npy file begins");
   }
   if (bytes.size() < 12) refuse(path, "", "a file that ends in its header", "a whole header");
-  const int major = bytes[6], minor = bytes[7];
+  const int major = static_cast<unsigned char>(bytes[6]);
+  const int minor = static_cast<unsigned char>(bytes[7]);
   if (major < 1 || major > 3 || minor != 0) {
     refuse(path, "byte 6", fmt::format("format version {}.{}", major, minor), "1.0, 2.0 or 3.0");
   }

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 #include <numeric>
+#include <utility>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
@@ -173,33 +175,55 @@ std::vector<int64_t> rank_paths(const NearestRows& search, int64_t query, const 
   return result;
 }
 
+// Some rows of the table by their number: read once, in rising order.
+class SomeRows {
+ public:
+  SomeRows(RowSource& vectors, std::vector<int64_t> places)
+      : dim_(vectors.dim()), places_(std::move(places)) {
+    std::ranges::sort(places_);
+    places_.erase(std::unique(places_.begin(), places_.end()), places_.end());
+    values_ = vectors_of(vectors, places_);
+  }
+  const float* operator[](int64_t place) const {
+    return &values_[(std::ranges::lower_bound(places_, place) - places_.begin()) * dim_];
+  }
+
+ private:
+  int64_t dim_;
+  std::vector<int64_t> places_;
+  std::vector<float> values_;
+};
+
 // `tracks`: the queries. `by_vector`, `by_code`: after their passes.
 double measure_recall(RowSource& vectors, const std::vector<int64_t>& tracks, const Paths& paths,
                       std::span<const int32_t> codes, const Codebooks& codebooks,
                       const NearestRows& by_vector, const NearestRows& by_code,
                       const ReconstructionOptions& options) {
-  const int64_t dim = codebooks.dim();
   const int64_t k = std::min<int64_t>(options.neighbours, vectors.total() - 1);
+  std::vector<std::vector<int64_t>> near(tracks.size()), found(tracks.size());
+  std::vector<int64_t> places;
+  for (size_t q = 0; q < tracks.size(); ++q) {
+    near[q] = by_vector.candidates(static_cast<int64_t>(q));
+    std::erase(near[q], tracks[q]);
+    found[q] = tracks_on(rank_paths(by_code, static_cast<int64_t>(q), paths, codes, codebooks),
+                         paths, tracks[q], k, options.seed);
+    places.insert(places.end(), near[q].begin(), near[q].end());
+    places.insert(places.end(), found[q].begin(), found[q].end());
+  }
+  const SomeRows rows(vectors, std::move(places));
   int64_t right = 0;
-  std::vector<float> others;
-  for (int64_t q = 0; q < std::ssize(tracks); ++q) {
-    const int64_t track = tracks[q];
-    const auto distances_to = [&](std::vector<int64_t> places) {
-      std::ranges::sort(places);
-      others.resize(std::ssize(places) * dim);
-      vectors.gather(places, others.data());
+  for (size_t q = 0; q < tracks.size(); ++q) {
+    const auto distances_to = [&](const std::vector<int64_t>& others) {
       std::vector<double> distances;
-      for (int64_t i = 0; i < std::ssize(places); ++i) {
-        if (places[i] == track) continue;
-        distances.push_back(squared_distance(by_vector.query(q), others.data() + i * dim, dim));
+      for (const int64_t other : others) {
+        distances.push_back(squared_distance(by_vector.query(static_cast<int64_t>(q)), rows[other],
+                                             codebooks.dim()));
       }
-      std::ranges::sort(distances);
       return distances;
     };
-    const double kth = distances_to(by_vector.candidates(q))[k - 1];
-    const auto found =
-        tracks_on(rank_paths(by_code, q, paths, codes, codebooks), paths, track, k, options.seed);
-    for (const double distance : distances_to(found)) right += distance <= kth;
+    auto nearest = distances_to(near[q]);
+    std::ranges::nth_element(nearest, nearest.begin() + (k - 1));
+    for (const double distance : distances_to(found[q])) right += distance <= nearest[k - 1];
   }
   return static_cast<double>(right) / static_cast<double>(k * std::ssize(tracks));
 }

@@ -9,6 +9,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/files.h"
 #include "ids/embeddings.h"
+#include "ids/file_rows.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
 #include "launch/ids_report_page.h"
@@ -17,6 +18,8 @@
 
 namespace tutti::launch {
 namespace {
+
+constexpr int64_t kChunkRows = 64 * ids::kRowBlock;
 
 struct ReportArgs {
   std::string ids, embeddings, dataset, out;
@@ -75,15 +78,13 @@ IdsReport make_report(const ReportArgs& a, std::map<std::string, std::string>* m
   report.paths = ids::report_paths(codes, num_codes, artists);
 
   if (!a.embeddings.empty()) {
-    const auto loaded = ids::read_embeddings(a.embeddings);
-    require_made_from(a.ids, manifest, "embeddings", loaded.manifest);
-    const auto& vectors = loaded.embeddings;
-    require_rows(a.embeddings, vectors.num_rows, table.num_tracks());
-    report.embeddings_hash = (*made_from)["embeddings"] = loaded.manifest.hash;
-    ids::RowsInMemory rows(
-        {vectors.values.data(), 0, vectors.num_rows, vectors.num_rows, vectors.dim});
+    const auto file = ids::EmbeddingsFile::open(a.embeddings);
+    require_made_from(a.ids, manifest, "embeddings", file.manifest());
+    require_rows(a.embeddings, file.num_rows(), table.num_tracks());
+    report.embeddings_hash = (*made_from)["embeddings"] = file.manifest().hash;
+    if (file.num_rows() < 2) return report;  // no neighbours, nothing to vary
+    ids::FileRows rows(file, {0, file.num_rows()}, kChunkRows);
     ThreadPool pool(a.threads);
-    if (vectors.num_rows < 2) return report;  // no neighbours, nothing to vary
     report.reconstruction =
         ids::report_reconstruction(rows, codes, codebooks, a.reconstruction, pool);
   }

@@ -66,6 +66,7 @@ TEST(Dataset, GivesBackWhatTheWriterWasGiven) {
 
   const Catalog& catalog = dataset.catalog();
   EXPECT_EQ(catalog.track_keys[4], "t4");
+  EXPECT_EQ(Dataset::open(folder / "d").track_keys().bytes, catalog.track_keys.bytes);
   EXPECT_EQ(catalog.track_names[4], "Name t4");
   EXPECT_EQ(catalog.artist_names[catalog.track_artist[4]], "Artist a1");
   EXPECT_EQ(catalog.track_album[4], -1);
