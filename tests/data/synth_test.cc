@@ -287,7 +287,8 @@ TEST(PlaylistGenerator, MakesTheDemosPlaylistsAsWhenTheyWerePublished) {
     text += fmt::format("{}|{}|{}\n", playlist.title, fmt::join(playlist.tracks, ","),
                         playlist.modified_at);
   }
-  EXPECT_EQ(sha256_of_bytes(text.data(), std::ssize(text)), "b4e48dbb3365e4fb16569f23117b1d79adb6af114db0b903293e92614de23ae1");
+  EXPECT_EQ(sha256_of_bytes(text.data(), std::ssize(text)),
+            "b4e48dbb3365e4fb16569f23117b1d79adb6af114db0b903293e92614de23ae1");
 }
 
 class Synthesize : public testing::Test {
