@@ -189,8 +189,9 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
        .files = {{"spiece.model", tokenizer.bytes()}},
        .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
       model, optimizer, reducer, comm);
-  TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
-                     comm.sum(ids::probe_gemm_flops()));
+  TrainLog train_log(
+      run ? &*run : nullptr, total_steps, a.loop.report_every,
+      comm.sum(ids::probe_gemm_flops(model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat)));
   StopFlag stop;
   const trainer::TrainerHooks hooks = {
       .report = [&](const trainer::StepReport& r) { train_log.step(r); },

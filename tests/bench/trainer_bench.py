@@ -62,7 +62,7 @@ def rank_speed(ranks, threads):
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = [record for record in records if "step_ms" in record][4:]
     return {"pairs_per_s": sum(r["pairs_per_s"] * r["step_ms"] for r in steps) / sum(r["step_ms"] for r in steps),
-            "exposed": sum(r["exposed_ms"] for r in steps) / sum(r["step_ms"] for r in steps)}
+            "exposed": sum(r["communication_exposed_ms"] for r in steps) / sum(r["step_ms"] for r in steps)}
 
 
 def main():
