@@ -90,6 +90,7 @@ class Lloyd {
       update(&now);
       now.update_s = watch.lap();
       if (log) log->push_back(now);
+      if (options_.on_step) options_.on_step(now);
       // All ranks decide from the same integers.
       if (now.rows_moved == 0 || previous - now.objective < options_.min_relative_drop * previous) {
         break;

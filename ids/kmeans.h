@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dist/communicator.h"
@@ -10,19 +11,20 @@
 
 namespace tutti::ids {
 
+struct KMeansStep {        // one entry per Lloyd step, equal on every rank but for the seconds
+  double objective = 0;    // sum of squared distances to the codebook that the step began with
+  int64_t rows_moved = 0;  // rows with another code than a step ago
+  int64_t empty_codes = 0, largest_code = 0;  // the latter in rows
+  double assign_s = 0, reduce_s = 0, update_s = 0;
+};
+
 struct KMeansOptions {
   int64_t num_codes = 256;           // K
   int max_steps = 25;                // Lloyd steps
   double min_relative_drop = 1e-4;   // of the objective in a step; less ends the training
   int64_t seed_rows_per_code = 128;  // the start is sought among min(N, this * K) rows
   uint64_t seed = 0;
-};
-
-struct KMeansStep {        // one entry per Lloyd step, equal on every rank but for the seconds
-  double objective = 0;    // sum of squared distances to the codebook that the step began with
-  int64_t rows_moved = 0;  // rows with another code than a step ago
-  int64_t empty_codes = 0, largest_code = 0;  // the latter in rows
-  double assign_s = 0, reduce_s = 0, update_s = 0;
+  std::function<void(const KMeansStep&)> on_step;  // called behind each, on every rank
 };
 
 // Lloyd's k-means over the rows of all ranks. The codebook is the same bytes for any world size,

@@ -100,6 +100,9 @@ Codebooks train_residual_quantizer(RowSource& rows, const ResidualQuantizerOptio
     level.num_codes = options.num_codes[l];
     level.max_steps = options.max_steps;
     level.seed = random_u64(options.seed, Purpose::kKMeansSeed, l);
+    if (options.on_step) {
+      level.on_step = [&](const KMeansStep& step) { options.on_step(static_cast<int>(l), step); };
+    }
     std::vector<KMeansStep> steps;
     ResidualRows left(rows, codebooks, codes);
     Codebook codebook = train_kmeans(left, level, comm, pool, &steps);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "dist/communicator.h"
@@ -18,6 +19,7 @@ struct ResidualQuantizerOptions {
   int max_steps = 25;
   int refit_rounds = 3;  // of all codebooks together (joint_refit.h); 0: none
   uint64_t seed = 0;
+  std::function<void(int level, const KMeansStep&)> on_step;  // called behind each, on every rank
 };
 
 struct LevelStatistics {   // equal on every rank

@@ -8,9 +8,13 @@
 
 #include "data/dataset.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/log.h"
+#include "dist/runtime/memory.h"
 #include "ids/embeddings.h"
+#include "ids/row_budget.h"
 #include "ids/semantic_ids.h"
 #include "launch/commands.h"
+#include "launch/memory_size.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
 
@@ -18,8 +22,9 @@ namespace tutti::launch {
 namespace {
 
 struct BuildArgs {
-  std::string embeddings, dataset, out, num_codes = "256", norm = "damped";
+  std::string embeddings, dataset, out, num_codes = "256", norm = "damped", memory = "0";
   int levels = 3, threads = 1;
+  int64_t memory_bytes = 0;
   bool overwrite = false;
   ids::SemanticIdOptions ids;
 };
@@ -45,8 +50,12 @@ Options declare(BuildArgs& a) {
       .add("spill-tolerance", &a.ids.spill.tolerance,
            "they go when their squared error grows by at most this share of it")
       .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
+      .add("refit", &a.ids.quantizer.refit_rounds,
+           "rounds in which the codebooks of all levels are fitted together; 0: none")
       .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
+      .add("memory", &a.memory,
+           "of a rank, as 4G; embeddings that do not fit are streamed from the file; 0: any")
       .add("overwrite", &a.overwrite, "replace the ID table in --out");
   return options;
 }
@@ -77,8 +86,27 @@ void check(BuildArgs& a) {
   require_at_least("--levels", a.levels, 1);
   require_at_least("--threads", a.threads, 1);
   require_at_least("--max-steps", a.ids.quantizer.max_steps, 1);
+  require_at_least("--refit", a.ids.quantizer.refit_rounds, 0);
+  a.memory_bytes = memory_size("--memory", a.memory);
   a.ids.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
   a.ids.quantizer.norm = ids::norm_handling(a.norm);
+}
+
+// DataError unless the vectors are those of this dataset's tracks, and enough for the codes.
+void check_origin(const BuildArgs& a, const data::Dataset& dataset,
+                  const ids::EmbeddingsFile& file) {
+  require_made_from(a.embeddings, file.manifest(), "dataset", dataset.manifest());
+  if (file.num_rows() != dataset.num_tracks()) {
+    throw DataError({a.embeddings, "", fmt::format("{} rows", file.num_rows()),
+                     fmt::format("one a track of the catalog, {}", dataset.num_tracks()),
+                     "make the embeddings again"});
+  }
+  const int64_t most_codes = *std::ranges::max_element(a.ids.quantizer.num_codes);
+  if (most_codes > file.num_rows()) {
+    throw DataError({a.embeddings, "", fmt::format("{} rows", file.num_rows()),
+                     fmt::format("at least one a code, {}", most_codes),
+                     "ask for fewer codes with --num-codes"});
+  }
 }
 
 // What a reader of the table wants to know of it. No times: the same IDs are the same bytes.
@@ -138,6 +166,18 @@ void print_report(const ids::SemanticIds& ids) {
              ids.encode_s, ids.unique_s);
 }
 
+// What may be spent on rows: --memory less what is held already and what the rest will need. Rank 0
+// also gathers and sorts the codes of all tracks.
+int64_t row_budget(const BuildArgs& a, const ids::EmbeddingsFile& file, const Range& own,
+                   const Communicator& comm) {
+  if (a.memory_bytes == 0) return INT64_MAX;
+  const auto num_levels = std::ssize(a.ids.quantizer.num_codes);
+  const int64_t gathered = comm.is_root() ? file.num_rows() * (8 * num_levels + 48) : 0;
+  return a.memory_bytes - peak_memory_bytes() - gathered -
+         ids::quantizer_bytes(a.ids.quantizer, {own.first, own.size(), file.num_rows(), file.dim()},
+                              a.threads);
+}
+
 }  // namespace
 
 int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
@@ -149,40 +189,37 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   if (comm.is_root()) ArtefactWriter(a.out, "id-table", a.overwrite);
 
   const auto dataset = data::Dataset::open(a.dataset);
-  const auto& keys = dataset.catalog().track_keys;
-  const auto [manifest, embeddings] = ids::read_embeddings(a.embeddings, &keys);
-  require_made_from(a.embeddings, manifest, "dataset", dataset.manifest());
-  if (embeddings.num_rows != dataset.num_tracks()) {
-    throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
-                     fmt::format("one a track of the catalog, {}", dataset.num_tracks()),
-                     "make the embeddings again"});
-  }
-  const int64_t most_codes = *std::ranges::max_element(a.ids.quantizer.num_codes);
-  if (most_codes > embeddings.num_rows) {
-    throw DataError({a.embeddings, "", fmt::format("{} rows", embeddings.num_rows),
-                     fmt::format("at least one a code, {}", most_codes),
-                     "ask for fewer codes with --num-codes"});
-  }
-  ids::RowsInMemory rows(
-      ids::owned_rows(embeddings.values.data(), embeddings.num_rows, embeddings.dim, comm));
-  const auto split = owned_splits(embeddings.num_rows, ids::kRowBlock, comm.size());
-  a.ids.space = manifest.config.value("space", "cf");
+  const auto file = ids::EmbeddingsFile::open(a.embeddings);
+  check_origin(a, dataset, file);
+  // Every rank knows the keys, to name a track whose vector is no vector; the order of tracks is
+  // rank 0's business.
   ids::TrackOrder tracks;
-  if (comm.is_root()) tracks = {dataset.train_counts(), keys};
+  tracks.keys = dataset.track_keys();
+  if (comm.is_root()) tracks.popularity = dataset.train_counts();
+  const auto own = owned_range(file.num_rows(), ids::kRowBlock, comm.rank(), comm.size());
+  const auto split = owned_splits(file.num_rows(), ids::kRowBlock, comm.size());
+  a.ids.space = file.manifest().config.value("space", "cf");
+  const auto rows = ids::open_rows(file, own, row_budget(a, file, own, comm), &tracks.keys);
+  if (rows.streamed) log::info("the embeddings are streamed from their file: --memory");
   ThreadPool pool(a.threads);
-  const auto ids = ids::build_semantic_ids(rows, split, tracks, a.ids, comm, pool);
+  const auto ids = ids::build_semantic_ids(*rows.source, split, tracks, a.ids, comm, pool);
+  const int64_t all_peaks = comm.sum(peak_memory_bytes());
+  const int64_t largest_peak = comm.max(peak_memory_bytes());
   if (!comm.is_root()) return 0;
 
   ids::IdTableExtras extras;
   extras.codebooks = ids.codebooks;
   extras.report = report_of(ids);
   extras.config = options.resolved();
-  for (const char* key : {"embeddings", "dataset", "out", "threads", "overwrite"}) {
+  for (const char* key : {"embeddings", "dataset", "out", "threads", "memory", "overwrite"}) {
     extras.config.erase(key);
   }
-  extras.made_from = {{"dataset", dataset.manifest().hash}, {"embeddings", manifest.hash}};
+  extras.made_from = {{"dataset", dataset.manifest().hash}, {"embeddings", file.manifest().hash}};
   const auto written = ids::write_id_table(a.out, ids.table, extras, a.overwrite);
   print_report(ids);
+  fmt::print("peak memory {:.2f} GiB, largest rank {:.2f} GiB{}\n", to_gib(all_peaks),
+             to_gib(largest_peak),
+             a.memory_bytes > 0 ? fmt::format(" of {:.2f} allowed", to_gib(a.memory_bytes)) : "");
   fmt::print("{}: IDs of {} tokens over {} tokens in all, hash {}\n", a.out, ids.table.id_length(),
              ids.table.num_tokens(), written.short_hash());
   return 0;
