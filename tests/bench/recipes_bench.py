@@ -1,8 +1,8 @@
-"""Recipes: which learning rate and how many titles a step serve a softmax and a model size best, at equal training time on the
-demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of the time.
+"""Recipes: which learning rate and how many titles a step serve a softmax and a model size best, at an equal number of pairs of the
+demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of the run.
 
-Usage: recipes_bench.py [--seconds S] [PART]...   (level, medium, trie, grouping; default: all). Runs are made for --seconds each, on
-two ranks. A part's rows are kept in the work folder, so that parts can be measured apart: the report holds all that there are.
+Usage: recipes_bench.py [--pairs N] [PART]...   (level, medium, trie, grouping; default: all). Runs see about N pairs each, on two
+ranks, so that their curves do not depend on what else the machine does. A part's rows are kept in the work folder, so that parts can be measured apart: the report holds all that there are.
 """
 import argparse
 import json
@@ -58,13 +58,13 @@ class Recipe:
                 "--checkpoint-every", 1_000_000, "--validate-every", validate_every, "--validation-queries", 300,
                 *SHAPES[self.shape], *self.extra]
 
-    def run(self, seconds):
-        """A run of about so many seconds: how many steps that is, a short one tells first."""
+    def run(self, pairs):
+        """A run of about so many pairs: how many steps that is, a short one tells first."""
         out = WORK / "run"
         shutil.rmtree(out, ignore_errors=True)
-        tutti(*self.words(out, 60, 0), ranks=2)
-        milliseconds = bench.median([record["step_ms"] for record in records(out)[20:]])
-        steps = max(POINTS, int(seconds * 1e3 / milliseconds / POINTS) * POINTS)
+        tutti(*self.words(out, 20, 0), ranks=2)
+        per_step = sum(record["pairs"] for record in records(out)) / 20
+        steps = max(POINTS, round(pairs / per_step / POINTS) * POINTS)
         shutil.rmtree(out)
         tutti(*self.words(out, steps, steps // POINTS), ranks=2)
         all_records = records(out)
@@ -89,27 +89,27 @@ class Recipe:
                 f"| {self.pairs_per_s:,.0f} | {curve} | {self.loss:.3f} | {self.grad_norm:.2f} | {self.health} |")
 
 
-def level(seconds):
-    return [Recipe("small", "level", rate, titles).run(seconds) for rate in (1e-3, 3e-3) for titles in (4, 8, 16)]
+def level(pairs):
+    return [Recipe("small", "level", rate, titles).run(pairs) for rate in (1e-3, 3e-3) for titles in (4, 8, 16)]
 
 
-def medium(seconds):
-    return [Recipe("medium", "level", rate, 8).run(seconds) for rate in (5e-4, 1e-3, 2e-3)]
+def medium(pairs):
+    return [Recipe("medium", "level", rate, 8).run(pairs) for rate in (5e-4, 1e-3, 2e-3)]
 
 
-def trie(seconds):
+def trie(pairs):
     grid = ((1e-3, 8), (3e-3, 8), (1e-3, 4), (1e-3, 16))
-    return [Recipe("small", "trie", rate, titles).run(seconds) for rate, titles in grid]
+    return [Recipe("small", "trie", rate, titles).run(pairs) for rate, titles in grid]
 
 
-def grouping(seconds):
-    whole = Recipe("small", "level", 1e-3, 8, "--weight", "playlist").run(seconds)
-    pairs = round(whole.pairs_per_step)
+def grouping(pairs):
+    whole = Recipe("small", "level", 1e-3, 8, "--weight", "playlist").run(pairs)
+    as_many = round(whole.pairs_per_step)
     others = [
         # One track drawn from each of as many playlists as there were pairs: the usual batch of independent pairs.
-        (1e-3, pairs, "--group-cap", 1), (3e-3, pairs, "--group-cap", 1),
+        (1e-3, as_many, "--group-cap", 1), (3e-3, as_many, "--group-cap", 1),
         (1e-3, 8, "--group-cap", 16), (1e-3, 64), (1e-3, 64, "--group", "title")]
-    return [whole] + [Recipe("small", "level", rate, titles, "--weight", "playlist", *extra).run(seconds)
+    return [whole] + [Recipe("small", "level", rate, titles, "--weight", "playlist", *extra).run(pairs)
                       for rate, titles, *extra in others]
 
 
@@ -125,33 +125,33 @@ HEAD = ("| model | softmax | rate | titles a step | else | steps | pairs a step 
         + " | last loss | gradient norm | data wait, ms | imbalance |\n" + "|" + " --- |" * (12 + POINTS))
 
 
-def measure(part, seconds):
-    recipes = PARTS[part][1](seconds)
+def measure(part, pairs):
+    recipes = PARTS[part][1](pairs)
     best = max(recipes, key=lambda recipe: recipe.curve[-1])
     words = f"{best.shape}, {best.softmax}, rate {best.rate:g}, {best.titles} titles {' '.join(map(str, best.extra))}".strip()
     (WORK / f"{part}.json").write_text(json.dumps(dict(
-        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], seconds=seconds)))
+        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], pairs=pairs)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(PARTS))
-    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--pairs", type=int, default=250_000)
     args = parser.parse_args()
     make_data()
     report = bench.Report("recipes", "Training recipes and their learning curves")
     for part in args.parts:
-        measure(part, args.seconds)
+        measure(part, args.pairs)
     report.note("Every row is one run on two ranks with one thread each, cosine schedule to its own end, on the demo's data "
                 "(SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 at these shares of the run, on the "
                 "same validation playlists (up to 300 with seen and 300 with unseen titles); the last loss and the gradient norm are mean "
-                "and median of the last tenth of the run. One seed: small differences are noise.")
+                "and median of the last tenth of the run. Runs of one row repeat bit by bit, but for the speed; one seed: small differences are noise.")
     for part, (title, _) in PARTS.items():
         if not (WORK / f"{part}.json").exists():
             continue
         measured = json.loads((WORK / f"{part}.json").read_text())
         report.row(f"best of '{title}': {measured['best']}", measured["hits"], unit="hits@10")
-        report.note(f"## {title}\n\n{measured['seconds']:g} s a run.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
+        report.note(f"## {title}\n\n{measured['pairs']:,} pairs a run.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
     report.write()
 
 
