@@ -233,6 +233,23 @@ refused 2 '--queries' "$tutti" ids report --ids imported_ids --out out/x --queri
 # Places that cannot be written.
 touch file
 refused 7 'file' "$tutti" import csv playlists.csv --out file/x
+# Evaluating and folding in: a newer dataset has ten tracks more; the known ones keep their vectors.
+cp playlists.csv newer.csv
+for p in $(seq 300 320); do printf 'n%s,piano new,t1,artist 0,name 1\nn%s,piano new,new%s,artist 0,name new\n' "$p" "$p" $((p % 10)); done >>newer.csv
+made "$tutti" import csv newer.csv --out newer_data
+fold_in=("$tutti" embed fold-in --embeddings embeddings)
+made "${fold_in[@]}" --old-dataset data --dataset newer_data --out newer_embeddings
+grep -q '10 folded in' made.txt || { echo "FAILED: fold-in: $(cat made.txt)"; failed=1; }
+refused 3 "made from dataset $(hash_of data)" "${fold_in[@]}" --old-dataset newer_data --dataset newer_data --out out/x
+refused 3 "option 'unobserved-weight'" "$tutti" embed fold-in --embeddings imported --old-dataset data --dataset data --out out/x
+refused 2 '--threads' "${fold_in[@]}" --old-dataset data --dataset data --out out/x --threads 0
+refused 2 '--playlists' "$tutti" embed evaluate --dataset data --playlists 0
+refused 2 '--prior-strength' "$tutti" embed evaluate --dataset data --prior-strength -1
+refused 2 '--regularization' "$tutti" embed cf --dataset data --out out/x --regularization 0
+awk -F, 'NR == 1 || ++seen[$1] <= 3' playlists.csv >short.csv
+made "$tutti" import csv short.csv --out short_data
+refused 3 'no playlist was drawn' "$tutti" embed evaluate --dataset short_data --epochs 1 --dim 4
+
 refused 7 'file' "$tutti" embed cf --dataset data --out file/x --epochs 1
 refused 7 'file' "$tutti" ids build --embeddings embeddings --dataset data --out file/x --levels 1 --num-codes 4
 refused 7 'file' "${import_npy[@]}" --key-file keys.txt --out file/x
