@@ -32,9 +32,10 @@ std::vector<int32_t> radix_order(std::span<const DigitColumn> columns, int64_t n
   TUTTI_CHECK(num_rows < INT32_MAX, "rows are 32-bit numbers");
   std::vector<int32_t> order(num_rows), sorted(num_rows), starts;
   std::iota(order.begin(), order.end(), 0);
-  for (auto column = columns.rbegin(); column != columns.rend(); ++column) {
-    for (int shift = 0; shift < 32 && (column->num_values - 1) >> shift > 0; shift += kDigitBits) {
-      sort_by_digit(*column, shift, order, &sorted, &starts);
+  for (size_t c = columns.size(); c-- > 0;) {
+    const DigitColumn& column = columns[c];
+    for (int shift = 0; shift < 32 && (column.num_values - 1) >> shift > 0; shift += kDigitBits) {
+      sort_by_digit(column, shift, order, &sorted, &starts);
       order.swap(sorted);
     }
   }

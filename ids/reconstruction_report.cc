@@ -171,6 +171,7 @@ std::vector<int64_t> rank_paths(const NearestRows& search, int64_t query, const 
   }
   std::ranges::sort(ranked);
   std::vector<int64_t> result;
+  result.reserve(ranked.size());
   for (const auto& [distance, path] : ranked) result.push_back(path);
   return result;
 }
@@ -215,6 +216,7 @@ double measure_recall(RowSource& vectors, const std::vector<int64_t>& tracks, co
   for (size_t q = 0; q < tracks.size(); ++q) {
     const auto distances_to = [&](const std::vector<int64_t>& others) {
       std::vector<double> distances;
+      distances.reserve(others.size());
       for (const int64_t other : others) {
         distances.push_back(squared_distance(by_vector.query(static_cast<int64_t>(q)), rows[other],
                                              codebooks.dim()));

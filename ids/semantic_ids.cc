@@ -63,9 +63,9 @@ std::vector<int32_t> gather_codes(const std::vector<int32_t>& mine, int64_t num_
     const auto within = [&](int64_t row) {
       return std::clamp(row, begin, std::min(total, begin + kGatherRows));
     };
-    std::vector<int64_t> bytes;
+    std::vector<int64_t> bytes(comm.size());
     for (int r = 0; r < comm.size(); ++r) {
-      bytes.push_back((within(split[r + 1]) - within(split[r])) * row_bytes);
+      bytes[r] = (within(split[r + 1]) - within(split[r])) * row_bytes;
     }
     const int64_t first = within(split[comm.rank()]) - split[comm.rank()];
     const int64_t at = comm.is_root() ? begin : 0;
