@@ -1,6 +1,7 @@
 #include "ids/beam_encoder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "dist/runtime/errors.h"
@@ -78,13 +79,16 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
   AlignedFloats group(kGroupRows * dim);
   for (const auto& codebook : codebooks.levels) {
     Level level;
+    double longest = 0;  // of its codes, squared
     level.num_columns = (codebook.num_codes + kPanelRows - 1) / kPanelRows * kPanelRows;
     max_columns_ = std::max(max_columns_, level.num_columns);
     level.panels.reserve(level.num_columns * dim);
     level.norms.reserve(level.num_columns);
     std::fill_n(level.norms.data(), level.num_columns, kInfinity);
     for (int64_t k = 0; k < codebook.num_codes; ++k) {
-      level.norms[k] = static_cast<float>(squared_norm(codebook.row(k).data(), dim));
+      const double norm = squared_norm(codebook.row(k).data(), dim);
+      level.norms[k] = static_cast<float>(norm);
+      longest = std::max(longest, norm);
     }
     for (int64_t k = 0; k < codebook.num_codes; k += kPanelRows) {
       pack_panel(codebook.row(k).data(), std::min(kPanelRows, codebook.num_codes - k), dim,
@@ -104,6 +108,7 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
       for (int64_t i = 0; i < gram.size(); ++i) gram[i] *= 2;
       level.grams.push_back(std::move(gram));
     }
+    codes_length_ += std::sqrt(longest);
     levels_.push_back(std::move(level));
   }
   zeros_.reserve(max_columns_);
@@ -163,9 +168,17 @@ void BeamEncoder::encode(const float* rows, int64_t count, Scratch& scratch, int
     for (int64_t i = 0; i < n; ++i) {
       const float* x = rows + (first + i) * dim;
       const int32_t* paths = &scratch.paths[i * beam_ * num_levels];
+      // In fp32 the first path is best; those that may be better still are compared in fp64.
+      const float* scores = &scratch.path_scores[i * beam_];
+      const double length = std::sqrt(squared_norm(x, dim)) + codes_length_;
+      const double doubt = std::ldexp(static_cast<double>(dim + 8), -23) * length * length;
+      int num_close = 1;
+      while (num_close < num_paths && scores[num_close] - static_cast<double>(scores[0]) <= doubt) {
+        ++num_close;
+      }
       const int32_t* winner = paths;
-      double lowest = num_paths > 1 ? distance(x, winner, scratch) : 0;
-      for (int p = 1; p < num_paths; ++p) {
+      double lowest = num_close > 1 ? distance(x, winner, scratch) : 0;
+      for (int p = 1; p < num_close; ++p) {
         const int32_t* path = paths + p * num_levels;
         const double d = distance(x, path, scratch);
         if (d < lowest || (d == lowest && is_lower(path, winner, num_levels))) {
@@ -230,11 +243,19 @@ int BeamEncoder::extend_paths(int64_t l, const float* products, int num_paths, f
   }
 
   // The beam-th lowest of the lane minima bounds the beam-th lowest score: few scores pass it.
+  // A third of the lanes is enough for a narrow beam, and sorted sooner.
   float threshold = kInfinity;
+  auto& minima = scratch.minima;
   if (beam_ <= kPanelRows) {
-    std::nth_element(scratch.minima.begin(), scratch.minima.begin() + (beam_ - 1),
-                     scratch.minima.end());
-    threshold = scratch.minima[beam_ - 1];
+    auto end = minima.end();
+    if (constexpr int64_t kThird = kPanelRows / 3; beam_ <= kThird) {
+      for (int64_t i = 0; i < kThird; ++i) {
+        minima[i] = std::min({minima[i], minima[i + kThird], minima[i + 2 * kThird]});
+      }
+      end = minima.begin() + kThird;
+    }
+    std::nth_element(minima.begin(), minima.begin() + (beam_ - 1), end);
+    threshold = minima[beam_ - 1];
   }
   auto& candidates = scratch.candidates;
   candidates.clear();

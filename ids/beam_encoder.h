@@ -36,8 +36,8 @@ class BeamEncoder {
   };
 
   // Codes [count, L] of rows [count, D] (x', see codebooks.h). A row's codes depend on the row and
-  // the codebooks alone. The paths that remain are compared in fp64; of equals the lowest codes
-  // win.
+  // the codebooks alone. Paths that fp32 cannot tell apart are compared in fp64; of equals the
+  // lowest codes win.
   void encode(const float* rows, int64_t count, Scratch& scratch, int32_t* codes) const;
 
   // All paths that remain, nearest first (the first is the row's codes), with their squared
@@ -64,6 +64,7 @@ class BeamEncoder {
   const Codebooks* codebooks_;
   int beam_;
   int64_t max_columns_ = 0;
+  double codes_length_ = 0;  // no sum of codes is longer
   std::vector<Level> levels_;
   AlignedFloats zeros_;  // [max_columns]
 };
