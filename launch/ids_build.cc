@@ -178,6 +178,14 @@ int64_t row_budget(const BuildArgs& a, const ids::EmbeddingsFile& file, const Ra
                               a.threads);
 }
 
+void log_step(int level, const ids::KMeansStep& step) {
+  log::info(fmt::format(
+      "level {}: objective {:.6g}, {} rows moved, {} codes empty, largest {}; assign {:.2f} s, "
+      "reduce {:.2f}, update {:.2f}",
+      level, step.objective, step.rows_moved, step.empty_codes, step.largest_code, step.assign_s,
+      step.reduce_s, step.update_s));
+}
+
 }  // namespace
 
 int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
@@ -202,6 +210,7 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   const auto rows = ids::open_rows(file, own, row_budget(a, file, own, comm), &tracks.keys);
   if (rows.streamed) log::info("the embeddings are streamed from their file: --memory");
   ThreadPool pool(a.threads);
+  a.ids.quantizer.on_step = log_step;
   const auto ids = ids::build_semantic_ids(*rows.source, split, tracks, a.ids, comm, pool);
   const int64_t all_peaks = comm.sum(peak_memory_bytes());
   const int64_t largest_peak = comm.max(peak_memory_bytes());
