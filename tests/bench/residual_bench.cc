@@ -1,7 +1,10 @@
 // The residual quantizer beside its peer, as JSON.
 //   residual_bench encode ROWS CODEBOOKS CODES THREADS BEAM   the peer's codebooks [L, CODES, 128]
 //   residual_bench train ROWS LEVELS CODES THREADS BEAM
+//   residual_bench stream FOLDER CODEBOOKS CODES THREADS BEAM   an embeddings folder, in chunks
+//   residual_bench write ROWS FOLDER NUM_ROWS - -    makes one, from ROWS again and again
 // ROWS, CODEBOOKS: little-endian fp32 files, rows of 128.
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -11,6 +14,9 @@
 
 #include "dist/communicator.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/memory.h"
+#include "ids/embeddings.h"
+#include "ids/file_rows.h"
 #include "ids/residual_quantizer.h"
 
 namespace {
@@ -32,8 +38,54 @@ std::vector<float> read_rows(const std::string& path) {
   return values;
 }
 
+void write(const std::string& rows_file, const std::string& folder, int64_t num_rows) {
+  auto rows = read_rows(rows_file);
+  const int64_t n = std::ssize(rows) / kDim;
+  EmbeddingsWriter writer(folder, kDim, /*overwrite=*/true);
+  const std::vector<int32_t> support(n, 1);
+  for (int64_t done = 0; done < num_rows; done += n) {
+    const int64_t count = std::min(n, num_rows - done);
+    writer.append(std::span(rows).first(count * kDim), std::span(support).first(count));
+  }
+  tutti::Manifest dataset;
+  dataset.hash = std::string(64, '0');
+  writer.finish(dataset, {});
+}
+
+Codebooks read_codebooks(const std::string& path, int64_t num_codes) {
+  const auto values = read_rows(path);
+  Codebooks codebooks;
+  codebooks.mean.assign(kDim, 0);
+  for (int64_t first = 0; first < std::ssize(values); first += num_codes * kDim) {
+    codebooks.levels.push_back(
+        {num_codes, kDim, {values.begin() + first, values.begin() + first + num_codes * kDim}});
+  }
+  return codebooks;
+}
+
+void encode_stream(const std::string& folder, const Codebooks& codebooks, int beam,
+                   tutti::ThreadPool& pool) {
+  const auto file = EmbeddingsFile::open(folder);
+  FileRows rows(file, {0, file.num_rows()}, int64_t{64} << 10);
+  const double start = now();
+  const auto codes = encode(rows, codebooks, beam, pool);
+  std::printf("{\"rows\": %zu, \"encode_s\": %.2f, \"peak_gib\": %.3f}\n",
+              codes.size() / codebooks.levels.size(), now() - start,
+              tutti::to_gib(tutti::peak_memory_bytes()));
+}
+
 int run(const std::vector<std::string>& args) {
   const auto comm = tutti::make_single_communicator();
+  if (args[0] == "write") {
+    write(args[1], args[2], std::atoll(args[3].c_str()));
+    return 0;
+  }
+  if (args[0] == "stream") {
+    tutti::ThreadPool pool(std::atoi(args[4].c_str()));
+    encode_stream(args[1], read_codebooks(args[2], std::atoll(args[3].c_str())),
+                  std::atoi(args[5].c_str()), pool);
+    return 0;
+  }
   const auto rows = read_rows(args[1]);
   const int64_t n = std::ssize(rows) / kDim;
   RowsInMemory source({rows.data(), 0, n, n, kDim});
@@ -43,12 +95,7 @@ int run(const std::vector<std::string>& args) {
   Codebooks codebooks;
   double train_s = 0;
   if (args[0] == "encode") {
-    const auto values = read_rows(args[2]);
-    codebooks.mean.assign(kDim, 0);
-    for (int64_t first = 0; first < std::ssize(values); first += num_codes * kDim) {
-      codebooks.levels.push_back(
-          {num_codes, kDim, {values.begin() + first, values.begin() + first + num_codes * kDim}});
-    }
+    codebooks = read_codebooks(args[2], num_codes);
   } else {
     ResidualQuantizerOptions options;
     options.num_codes.assign(std::atoll(args[2].c_str()), num_codes);
@@ -76,10 +123,8 @@ int run(const std::vector<std::string>& args) {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> args(argv + 1, argv + argc);
-  if (args.size() != 6 || (args[0] != "encode" && args[0] != "train")) {
-    std::fprintf(stderr,
-                 "usage: residual_bench encode ROWS CODEBOOKS CODES THREADS BEAM\n"
-                 "       residual_bench train ROWS LEVELS CODES THREADS BEAM\n");
+  if (args.size() != 6) {
+    std::fprintf(stderr, "usage: residual_bench encode|train|stream|write ..., see the source\n");
     return 2;
   }
   try {
