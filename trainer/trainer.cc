@@ -135,7 +135,7 @@ void Trainer::give_up(const TrainState& state, const StepReport& report,
       fmt::format("step {}: loss {} and gradient norm {}, expected finite numbers ({} such steps "
                   "in a row); the checkpoint of step {} holds the last good parameters; lower "
                   "--learning-rate, or look at the data of that step",
-                  report.step - 1, report.loss, report.grad_norm,
+                  report.step, report.loss, report.grad_norm,
                   std::max<int64_t>(state.skipped_in_a_row, 1), state.step));
 }
 

@@ -388,7 +388,7 @@ TEST_F(TrainerTest, StopsAtANotFiniteStepWithACheckpointOfTheStateBeforeIt) {
       FAIL() << "trained on NaN";
     } catch (const NotFiniteError& error) {
       EXPECT_EQ(error.code(), ExitCode::kNotFinite);
-      const std::string at = skip ? "step 4:" : "step 2:";
+      const std::string at = skip ? "step 5:" : "step 3:";
       EXPECT_EQ(std::string(error.what()).find(at), 0U) << error.what();
     }
     EXPECT_EQ(kept.step, skip ? 5 : 2);
