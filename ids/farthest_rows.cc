@@ -45,6 +45,7 @@ std::vector<float> farthest_rows(RowSource& rows, const Codebook& codebook,
   std::sort(all.begin(), all.end(), farther);
 
   std::vector<int64_t> rising;
+  rising.reserve(all.size());
   for (const auto& candidate : all) rising.push_back(candidate.row);
   std::sort(rising.begin(), rising.end());
   const auto vectors = gather_rows(rows, rising, comm);

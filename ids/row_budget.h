@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "data/string_table.h"
 #include "ids/embeddings.h"
