@@ -146,7 +146,7 @@ with open(sys.argv[1], "r+b") as file:
     file.seek(os.path.getsize(sys.argv[1]) // 2)
     file.write(b"\x00\x00\xc0\x7f")
 PYTHON
-refused 3 'damaged' "$tutti" ids build --embeddings flipped_embeddings --dataset data --out out/x
+refused 3 'damaged' "$tutti" ids build --embeddings flipped_embeddings --dataset data --out out/x --num-codes 4
 
 # Vectors of one's own: a good file of each form gives the same bytes, then what is wrong with others.
 python3 - data <<'PYTHON'
