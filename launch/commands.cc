@@ -7,7 +7,7 @@ std::span<const Command> all_commands() {
       {"import mpd", "Million Playlist Dataset slices -> dataset", run_import_mpd},
       {"import csv", "a table of playlists -> dataset", run_import_csv},
       {"import tags", "a catalogue of tagged tracks, no playlists -> dataset", run_import_tags},
-      {"synth", "simulated playlists over the catalogue of a dataset -> dataset", run_synth},
+      {"synth", "simulated playlists, over a catalogue given or simulated too -> dataset", run_synth},
       {"inspect", "what an artefact holds: counts, quantiles, splits", run_inspect},
       {"embed cf", "tracks as vectors, from the playlists they share -> embeddings", run_embed_cf},
       {"embed evaluate", "how well such vectors continue playlists: to tune embed cf by",
@@ -19,7 +19,7 @@ std::span<const Command> all_commands() {
       {"ids build", "vectors -> short token IDs, one for each track -> ID table", run_ids_build},
       {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
-      {"evaluate", "hits@10, recall, nDCG, beside popularity and BM25", run_evaluate},
+      {"evaluate", "the model beside tuned baselines, with intervals; TREC files", run_evaluate},
       {"recommend", "words in, tracks out", run_recommend},
       {"export", "a run -> a folder that serving engines load", run_export},
   };

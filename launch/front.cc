@@ -20,7 +20,7 @@ void print_overview() {
       "       mpirun -n N tutti COMMAND [options]\n\n"
       "The road, in order:\n";
   for (const Command& command : all_commands()) {
-    text += fmt::format("  {:<13}{}\n", command.name, command.summary);
+    text += fmt::format("  {:<15}{}\n", command.name, command.summary);
   }
   text +=
       "\ntutti COMMAND --help   options, defaults and an example\n"

@@ -55,7 +55,7 @@ Options declare(BuildArgs& a) {
       .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("memory", &a.memory,
-           "of a rank, as 4G; embeddings that do not fit are streamed from the file; 0: any")
+           "of a rank, as 4G; embeddings beyond it are read in pieces again and again; 0: no limit")
       .add("overwrite", &a.overwrite, "replace the ID table in --out");
   return options;
 }
