@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cstring>
 
-
 namespace tutti::ids {
 
 int64_t num_row_blocks(const RowShard& rows) {
