@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
-#include <optional>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -115,7 +115,7 @@ PathChoices gather_choices(RowSource& rows, const std::vector<int32_t>& tracks,
 SpillReport spill_crowded(RowSource& rows, const TrackOrder& tracks,
                           const SemanticIdOptions& options, const Codebooks& codebooks,
                           Communicator& comm, ThreadPool& pool, std::vector<int32_t>* all,
-                          std::vector<int32_t>* mine, std::optional<CodeGroups>* groups) {
+                          std::vector<int32_t>* mine, std::unique_ptr<CodeGroups>* groups) {
   const int64_t num_levels = codebooks.num_levels(), cap = options.spill.group_cap;
   std::vector<int32_t> crowded;
   if (comm.is_root()) crowded = tracks_above_cap(**groups, cap);
@@ -136,7 +136,7 @@ SpillReport spill_crowded(RowSource& rows, const TrackOrder& tracks,
       paths.insert(paths.end(), path.begin(), path.end());
     }
     groups->reset();  // before the next ones take their memory
-    groups->emplace(*all, num_levels, tracks.popularity, tracks.keys);
+    *groups = std::make_unique<CodeGroups>(*all, num_levels, tracks.popularity, tracks.keys);
   }
   broadcast_vector(&moved, comm);
   broadcast_vector(&paths, comm);
@@ -194,8 +194,10 @@ SemanticIds build_semantic_ids(RowSource& rows, const std::vector<int64_t>& spli
   start = std::chrono::steady_clock::now();
   const int64_t num_levels = result.codebooks.num_levels();
   auto codes = gather_codes(mine, num_levels, split, comm);
-  std::optional<CodeGroups> groups;
-  if (comm.is_root()) groups.emplace(codes, num_levels, tracks.popularity, tracks.keys);
+  std::unique_ptr<CodeGroups> groups;
+  if (comm.is_root()) {
+    groups = std::make_unique<CodeGroups>(codes, num_levels, tracks.popularity, tracks.keys);
+  }
   if (options.spill.group_cap > 0) {
     result.spill =
         spill_crowded(rows, tracks, options, result.codebooks, comm, pool, &codes, &mine, &groups);
