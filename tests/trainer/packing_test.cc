@@ -111,7 +111,9 @@ TEST_P(PackingOf, ListsTheChildrenThatExistWhereTheSoftmaxIsOverThem) {
 INSTANTIATE_TEST_SUITE_P(Softmaxes, PackingOf,
                          testing::Values(checkpoints::Softmax::kLevel, checkpoints::Softmax::kTrie,
                                          checkpoints::Softmax::kFull),
-                         [](const auto& info) { return checkpoints::name_of(info.param); });
+                         [](const auto& param_info) {
+                           return checkpoints::name_of(param_info.param);
+                         });
 
 TEST_F(Packing, TargetsCarryTheWeightOfAllPairsAtEveryLevelThatIsNotCertain) {
   for (const Weighting weighting : {Weighting::kPair, Weighting::kPlaylist}) {
