@@ -80,7 +80,8 @@ class NcclCommunicator : public Communicator {
       : host_(host),
         exceptions_at_start_(std::uncaught_exceptions()),
         module_(module_path(options)) {
-    const nccl::Versions versions = module_.symbol<nccl::VersionsFunction>(nccl::kVersionsSymbol)();
+    nccl::Versions versions;
+    module_.symbol<nccl::VersionsFunction>(nccl::kVersionsSymbol)(&versions);
     check_versions(versions);
     nccl::DeviceOptions device = {.rank = host.rank(),
                                   .size = host.size(),
@@ -96,10 +97,10 @@ class NcclCommunicator : public Communicator {
                                     host.abort(static_cast<int>(ExitCode::kPeerLost));
                                   }};
     if (host.is_root()) {
-      device.id = module_.symbol<nccl::UniqueIdFunction>(nccl::kUniqueIdSymbol)();
+      module_.symbol<nccl::UniqueIdFunction>(nccl::kUniqueIdSymbol)(&device.id);
     }
     host.broadcast(device.id.data(), std::ssize(device.id), 0);
-    device_ = module_.symbol<nccl::ConnectFunction>(nccl::kConnectSymbol)(device);
+    module_.symbol<nccl::ConnectFunction>(nccl::kConnectSymbol)(device, &device_);
     log::info(fmt::format("NCCL {} (built for {}), CUDA runtime {} (built for {})",
                           nccl_version(versions.nccl_found), nccl_version(versions.nccl_built),
                           cuda_version(versions.cuda_found), cuda_version(versions.cuda_built)));

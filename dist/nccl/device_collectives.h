@@ -60,10 +60,11 @@ class DeviceCollectives {
 
 // What the module exports, one C symbol each, to be looked up by name.
 using AbiFunction = int();
-using VersionsFunction = Versions();
-using UniqueIdFunction = UniqueId();
-// UsageError when there is no such device.
-using ConnectFunction = std::unique_ptr<DeviceCollectives>(const DeviceOptions& options);
+using VersionsFunction = void(Versions* versions);
+using UniqueIdFunction = void(UniqueId* id);
+// Gives what it makes to the caller. UsageError when there is no such device.
+using ConnectFunction = void(const DeviceOptions& options,
+                             std::unique_ptr<DeviceCollectives>* collectives);
 inline constexpr const char* kAbiSymbol = "tutti_nccl_abi";
 inline constexpr const char* kVersionsSymbol = "tutti_nccl_versions";
 inline constexpr const char* kUniqueIdSymbol = "tutti_nccl_unique_id";

@@ -33,28 +33,25 @@ int tutti_nccl_abi() {
   return tutti::nccl::kAbi;
 }
 
-tutti::nccl::Versions tutti_nccl_versions() {
-  tutti::nccl::Versions versions{.nccl_built = NCCL_VERSION_CODE, .cuda_built = CUDART_VERSION};
-  ncclGetVersion(&versions.nccl_found);
-  cudaRuntimeGetVersion(&versions.cuda_found);
-  return versions;
+void tutti_nccl_versions(tutti::nccl::Versions* versions) {
+  *versions = {.nccl_built = NCCL_VERSION_CODE, .cuda_built = CUDART_VERSION};
+  ncclGetVersion(&versions->nccl_found);
+  cudaRuntimeGetVersion(&versions->cuda_found);
 }
 
-tutti::nccl::UniqueId tutti_nccl_unique_id() {
-  ncclUniqueId id;
-  const ncclResult_t result = ncclGetUniqueId(&id);
+void tutti_nccl_unique_id(tutti::nccl::UniqueId* id) {
+  ncclUniqueId unique;
+  const ncclResult_t result = ncclGetUniqueId(&unique);
   if (result != ncclSuccess) {
     throw std::runtime_error(std::string("ncclGetUniqueId: ") + ncclGetErrorString(result) + " (" +
                              ncclGetLastError(nullptr) + ")");
   }
-  tutti::nccl::UniqueId bytes;
-  std::memcpy(bytes.data(), id.internal, bytes.size());
-  return bytes;
+  std::memcpy(id->data(), unique.internal, id->size());
 }
 
-std::unique_ptr<tutti::nccl::DeviceCollectives> tutti_nccl_connect(
-    const tutti::nccl::DeviceOptions& options) {
+void tutti_nccl_connect(const tutti::nccl::DeviceOptions& options,
+                        std::unique_ptr<tutti::nccl::DeviceCollectives>* collectives) {
   tutti::nccl::check_device(options.device);
-  return std::make_unique<tutti::nccl::NcclCollectives>(options);
+  *collectives = std::make_unique<tutti::nccl::NcclCollectives>(options);
 }
 }

@@ -109,6 +109,7 @@ class ImportHf : public testing::Test {
   }
   static std::vector<std::string> names_of(const std::vector<IgnoredTensor>& tensors) {
     std::vector<std::string> names;
+    names.reserve(tensors.size());
     for (const auto& [name, reason] : tensors) names.push_back(name);
     return names;
   }

@@ -57,8 +57,11 @@ class TiedRanker : public trainer::Ranker {
       const Permutation order(kTracks, 13, Purpose::kTest, query);
       const int length = query % 10 == 0 ? 0 : query % 3 == 0 ? 7 : k;
       std::vector<trainer::Recommendation> list;
+      list.reserve(length);
       for (int i = 0; i < length; ++i) {
-        list.push_back({static_cast<int32_t>(order(i)), -0.1F * static_cast<float>(i / 4)});
+        const int four_share_a_score = i / 4;
+        list.push_back(
+            {static_cast<int32_t>(order(i)), -0.1F * static_cast<float>(four_share_a_score)});
       }
       lists.push_back(std::move(list));
     }

@@ -320,7 +320,9 @@ TEST_F(SynthesizeGenerated, TakesTheSmallestSizesAndMoreRanksThanPlaylists) {
   for (const auto& [num_tracks, num_playlists] :
        std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 3}, {5, 1}}) {
     const std::string out = fmt::format("{} {}", num_tracks, num_playlists);
-    run_ranks(3, [&](Communicator& comm) { make(num_tracks, num_playlists, out, 1, comm); });
+    run_ranks(3, [&, tracks = num_tracks, playlists = num_playlists](Communicator& comm) {
+      make(tracks, playlists, out, 1, comm);
+    });
     const auto dataset = Dataset::open(folder_ / out, true);
     EXPECT_EQ(dataset.num_playlists(), num_playlists);
     EXPECT_EQ(dataset.num_tracks(), num_tracks);
@@ -334,9 +336,9 @@ TEST_F(SynthesizeGenerated, FailsOnAllRanksAndLeavesNothing) {
     if (out == "taken") std::filesystem::create_directories(folder_ / out / "x");
     int failed[2] = {0, 0};
     EXPECT_THROW(run_ranks(2,
-                           [&](Communicator& comm) {
+                           [&, tracks = num_tracks, folder = out](Communicator& comm) {
                              try {
-                               make(num_tracks, 100, out, 1, comm);
+                               make(tracks, 100, folder, 1, comm);
                              } catch (const Error& error) {
                                EXPECT_EQ(error.code(), ExitCode::kUsage);
                                failed[comm.rank()] = 1;
