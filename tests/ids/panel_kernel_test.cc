@@ -1,7 +1,7 @@
 #include "ids/panel_kernel.h"
 
+#include <bit>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -61,6 +61,7 @@ TEST(PanelKernel, FindsBestAndSecondOfAllScores) {
                &leaders);
     for (int64_t r = 0; r < count; ++r) {
       std::vector<std::pair<double, int32_t>> scores;
+      scores.reserve(num_codes);
       for (int32_t k = 0; k < num_codes; ++k) {
         scores.emplace_back(-(bias[k] + dot(&rows[r * dim], &codes[k * dim], dim)), k);
       }
@@ -90,7 +91,7 @@ TEST(PanelKernel, GivesAScoreTheSameBitsWhereverItsRowStands) {
     Leaders alone;
     alone.clear();
     scan_codes(panel.data(), 1, dim, groups.data(), bias.data(), 1, 0, &alone);
-    EXPECT_EQ(std::memcmp(&alone.best[0], &all.best[r], sizeof(float)), 0);
+    EXPECT_EQ(std::bit_cast<uint32_t>(alone.best[0]), std::bit_cast<uint32_t>(all.best[r]));
     EXPECT_EQ(alone.code[0], all.code[r]);
   }
 }

@@ -37,8 +37,9 @@ Tracks random_tracks() {
   return tracks;
 }
 
-std::vector<int32_t> prefix_of(const Tracks& tracks, int t, std::vector<int> levels) {
+std::vector<int32_t> prefix_of(const Tracks& tracks, int t, const std::vector<int>& levels) {
   std::vector<int32_t> prefix;
+  prefix.reserve(levels.size());
   for (const int l : levels) prefix.push_back(tracks.codes[t * 3 + l]);
   return prefix;
 }

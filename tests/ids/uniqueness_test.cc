@@ -83,6 +83,7 @@ TEST(Uniqueness, AgreesWithAComparisonSort) {
   Rng rng(3, Purpose::kTest);
   std::vector<int32_t> codes(n * levels), popularity(n);
   std::vector<std::string> keys;
+  keys.reserve(n);
   for (auto& code : codes) code = static_cast<int32_t>(rng.below(4));
   // One level of codes that need two digits of the radix sort.
   for (int t = 0; t < n; ++t) codes[t * levels + 1] *= 70000;
