@@ -20,6 +20,7 @@ using testing::ElementsAre;
 
 std::vector<int32_t> tracks_of(const std::vector<Recommendation>& list) {
   std::vector<int32_t> tracks;
+  tracks.reserve(list.size());
   for (const auto& r : list) tracks.push_back(r.track);
   return tracks;
 }

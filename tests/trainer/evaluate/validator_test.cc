@@ -21,6 +21,7 @@ class SameTen : public Ranker {
   std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
                                                 int k) override {
     std::vector<Recommendation> list;
+    list.reserve(k);
     for (int32_t track = 0; track < k; ++track) list.push_back({.track = track, .score = 0});
     return std::vector<std::vector<Recommendation>>(titles.size(), list);
   }
