@@ -60,6 +60,7 @@ def main():
     parser.add_argument("--playlists", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--num-codes", default="1024")
+    parser.add_argument("--regularization", default="0.005", help="lambda of embed cf; its default is for smaller catalogues")
     args = parser.parse_args()
     dataset = os.environ.get("TUTTI_BENCH_DATASET")  # one that `tutti synth` made before
 
@@ -70,7 +71,8 @@ def main():
             subprocess.run([bench.TUTTI, "synth", "--tracks", str(args.tracks), "--playlists", str(args.playlists),
                             "--threads", "2", "--out", dataset], check=True, stdout=sys.stderr)
         counts = json.loads(pathlib.Path(dataset, "manifest.json").read_text())
-        embed = [bench.TUTTI, "embed", "cf", "--dataset", dataset, "--out", f"{scratch}/embeddings", "--dim", str(args.dim)]
+        embed = [bench.TUTTI, "embed", "cf", "--dataset", dataset, "--out", f"{scratch}/embeddings", "--dim", str(args.dim),
+                 "--regularization", args.regularization]
         build = [bench.TUTTI, "ids", "build", "--dataset", dataset, "--embeddings", f"{scratch}/embeddings",
                  "--out", f"{scratch}/ids", "--num-codes", args.num_codes]
         embed_s, embed_peak = run(bench.mpirun(2, embed))
@@ -83,7 +85,7 @@ def main():
         report.row("peak memory of embed cf", embed_peak / 2**30, unit="GiB")
         report.row("peak memory of ids build", build_peak / 2**30, unit="GiB")
         report.note(f"SIMULATED dataset (`tutti synth`, hash {counts['hash'][:12]}); two ranks of one thread; D = {args.dim}, "
-                    f"3 × {args.num_codes} codes, all other options at their defaults. Memory is the sum of proportional set sizes, "
+                    f"3 × {args.num_codes} codes, regularization {args.regularization}, all other options at their defaults. Memory is the sum of proportional set sizes, "
                     "sampled every half second, mpirun included.")
     report.write()
 
