@@ -1,7 +1,7 @@
-// Attention over listed keys.
-#include <cmath>
-#include <limits>
+// Attention over listed keys, as operators with derivatives; attention_heads.h has the arithmetic.
+#include <algorithm>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -11,162 +11,17 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "dist/runtime/errors.h"
-#include "ids/vectorize.h"
+#include "trainer/models/attention_heads.h"
 #include "trainer/models/fused_ops.h"
 #include "trainer/models/fused_support.h"
 #include "trainer/models/plain_ops.h"
-#include "trainer/models/vector_math.h"
 
 namespace tutti::trainer {
 namespace {
 
-using lanes::Vec;
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-// One call for one head; pointers stand at the head's columns.
-template <typename T>
-struct HeadView {
-  int64_t queries, keys_per_query, d;
-  int64_t q_stride, kv_stride;
-  const T *q, *k, *v;
-  const int64_t *keys, *counts;
-  const int64_t* position;  // null without a bias
-  const float* bias;        // [P, bias_keys] of this head
-  int64_t bias_keys;
-  const float* dropout;  // [queries, keys_per_query], null without
-};
-
-[[gnu::always_inline]] inline int64_t padded(int64_t n) {
-  return (n + lanes::kLanes - 1) / lanes::kLanes * lanes::kLanes;
-}
-
-// probability [Q, T]; out [Q, out_stride]; score: room for padded(T) floats.
-template <typename T>
-[[gnu::always_inline]] inline void attend(const HeadView<T>& a, float* probability, T* out,
-                                          int64_t out_stride, float* score) {
-  constexpr float kNone = -std::numeric_limits<float>::infinity();
-  for (int64_t i = 0; i < a.queries; ++i) {
-    const int64_t* keys = a.keys + i * a.keys_per_query;
-    const int64_t count = a.counts[i];
-    const T* q = a.q + i * a.q_stride;
-    float largest = kNone;
-    for (int64_t t = 0; t < count; ++t) {
-      score[t] = lanes::dot(q, a.k + keys[t] * a.kv_stride, a.d);
-      if (a.bias != nullptr) score[t] += a.bias[a.position[i] * a.bias_keys + t];
-      largest = score[t] > largest ? score[t] : largest;
-    }
-    for (int64_t t = count; t < padded(count); ++t) score[t] = kNone;
-    Vec sum = {};
-    for (int64_t t = 0; t < count; t += lanes::kLanes) {
-      Vec x, e;
-      lanes::load(score + t, x);
-      lanes::exp(x - largest, e);
-      lanes::store(score + t, e);
-      sum += e;
-    }
-    const float total = 1.0F / lanes::sum_of(sum);
-    float* p = probability + i * a.keys_per_query;
-    for (int64_t t = 0; t < count; ++t) p[t] = score[t] * total;
-    const float* share = p;
-    if (a.dropout != nullptr) {
-      const float* factor = a.dropout + i * a.keys_per_query;
-      for (int64_t t = 0; t < count; ++t) score[t] = p[t] * factor[t];
-      share = score;
-    }
-    T* y = out + i * out_stride;
-    lanes::each(
-        a.d, [&](int64_t c, int64_t n) __attribute__((always_inline)) {
-          Vec mixed = {};
-          for (int64_t t = 0; t < count; ++t) {
-            Vec v;
-            lanes::get(a.v + keys[t] * a.kv_stride + c, n, v);
-            mixed += share[t] * v;
-          }
-          lanes::put(y + c, n, mixed);
-        });
-  }
-}
-TUTTI_VECTORIZED void attend_head(const HeadView<float>& a, float* probability, float* out,
-                                  int64_t out_stride, float* score) {
-  attend(a, probability, out, out_stride, score);
-}
-TUTTI_VECTORIZED void attend_head(const HeadView<BFloat16>& a, float* probability, BFloat16* out,
-                                  int64_t out_stride, float* score) {
-  attend(a, probability, out, out_stride, score);
-}
-
-// Where the gradients of one head go: dq is written, the others are added to.
-template <typename T>
-struct HeadGrads {
-  T* q;
-  int64_t q_stride;
-  float *k, *v;
-  int64_t kv_stride;
-  float* bias;  // [P, bias_keys]; null without a bias
-};
-
-template <typename T>
-[[gnu::always_inline]] inline void attend_grad(const HeadView<T>& a, const float* probability,
-                                               const T* grad, int64_t grad_stride, float* slope,
-                                               float* dropped, const HeadGrads<T>& out) {
-  for (int64_t i = 0; i < a.queries; ++i) {
-    const int64_t* keys = a.keys + i * a.keys_per_query;
-    const int64_t count = a.counts[i];
-    const float* p = probability + i * a.keys_per_query;
-    const T *g = grad + i * grad_stride, *q = a.q + i * a.q_stride;
-    const float* share = p;
-    if (a.dropout != nullptr) {
-      const float* factor = a.dropout + i * a.keys_per_query;
-      for (int64_t t = 0; t < count; ++t) dropped[t] = p[t] * factor[t];
-      share = dropped;
-    }
-    float mean = 0;
-    for (int64_t t = 0; t < count; ++t) {
-      slope[t] = lanes::dot(g, a.v + keys[t] * a.kv_stride, a.d);
-      if (a.dropout != nullptr) slope[t] *= a.dropout[i * a.keys_per_query + t];
-      mean += p[t] * slope[t];
-    }
-    for (int64_t t = 0; t < count; ++t) {
-      slope[t] = p[t] * (slope[t] - mean);
-      if (out.bias != nullptr) out.bias[a.position[i] * a.bias_keys + t] += slope[t];
-    }
-    T* dq = out.q + i * out.q_stride;
-    lanes::each(
-        a.d, [&](int64_t c, int64_t n) __attribute__((always_inline)) {
-          Vec from_q, from_g, sum = {};
-          lanes::get(q + c, n, from_q);
-          lanes::get(g + c, n, from_g);
-          for (int64_t t = 0; t < count; ++t) {
-            Vec k, dk, dv;
-            lanes::get(a.k + keys[t] * a.kv_stride + c, n, k);
-            sum += slope[t] * k;
-            float *to_k = out.k + keys[t] * out.kv_stride + c,
-                  *to_v = out.v + keys[t] * out.kv_stride + c;
-            lanes::get(to_k, n, dk);
-            lanes::put(to_k, n, dk + slope[t] * from_q);
-            lanes::get(to_v, n, dv);
-            lanes::put(to_v, n, dv + share[t] * from_g);
-          }
-          lanes::put(dq + c, n, sum);
-        });
-  }
-}
-TUTTI_VECTORIZED void attend_grad_head(const HeadView<float>& a, const float* probability,
-                                       const float* grad, int64_t grad_stride, float* slope,
-                                       float* dropped, const HeadGrads<float>& out) {
-  attend_grad(a, probability, grad, grad_stride, slope, dropped, out);
-}
-TUTTI_VECTORIZED void attend_grad_head(const HeadView<BFloat16>& a, const float* probability,
-                                       const BFloat16* grad, int64_t grad_stride, float* slope,
-                                       float* dropped, const HeadGrads<BFloat16>& out) {
-  attend_grad(a, probability, grad, grad_stride, slope, dropped, out);
-}
-
-TUTTI_VECTORIZED void to_bfloat16(const float* from, BFloat16* to, int64_t size) {
-  lanes::convert(from, to, size);
-}
 
 // A call: `q` [Q, ...] and `kv` [R, ...] hold their columns at the offsets given.
 struct Call {
@@ -215,7 +70,7 @@ void for_each_head(const Call& call, Body body) {
   const int64_t elements = call.keys.numel() * call.d();
   const int64_t heads_per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
   at::parallel_for(0, call.num_heads, heads_per_task, [&](int64_t first, int64_t last) {
-    std::vector<float> scratch(2 * padded(call.keys.size(1)));
+    std::vector<float> scratch(2 * padded_to_lanes(call.keys.size(1)));
     for (int64_t h = first; h < last; ++h) body(h, scratch.data());
   });
 }
@@ -255,7 +110,7 @@ at::Tensor attention_backward(const Call& call, const at::Tensor& probability, c
       std::vector<float> own_bias(call.has_bias() ? call.bias.numel() / call.num_heads : 0, 0.0F);
       const int64_t column = h * call.d();
       attend_grad_head(call.head<T>(h), p + h * queries * longest, grad + column, call.width,
-                       scratch, scratch + padded(longest),
+                       scratch, scratch + padded_to_lanes(longest),
                        {.q = to_q + column,
                         .q_stride = dq.stride(0),
                         .k = to_kv + column,
@@ -280,6 +135,15 @@ void round_into(const at::Tensor& sums, at::Tensor& out, int64_t column) {
   }
 }
 
+// Keeps for the backward pass what came in, and behind it the probabilities.
+at::Tensor attend_and_save(AutogradContext* ctx, variable_list inputs, const Call& call) {
+  auto [out, probability] = attention_forward(call);
+  inputs.push_back(probability);
+  ctx->save_for_backward(std::move(inputs));
+  ctx->saved_data["num_heads"] = call.num_heads;
+  return out;
+}
+
 struct ListAttention : Function<ListAttention> {
   static Call call_of(const variable_list& t, int64_t num_heads) {
     return {.q = t[0],
@@ -297,12 +161,8 @@ struct ListAttention : Function<ListAttention> {
                             const at::Tensor& bias, const at::Tensor& keys,
                             const at::Tensor& counts, const at::Tensor& position,
                             const at::Tensor& dropout, int64_t num_heads) {
-    variable_list saved = {q, kv, bias, keys, counts, position, dropout};
-    auto [out, probability] = attention_forward(call_of(saved, num_heads));
-    saved.push_back(probability);
-    ctx->save_for_backward(saved);
-    ctx->saved_data["num_heads"] = num_heads;
-    return out;
+    const variable_list inputs = {q, kv, bias, keys, counts, position, dropout};
+    return attend_and_save(ctx, inputs, call_of(inputs, num_heads));
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
@@ -337,12 +197,8 @@ struct ListSelfAttention : Function<ListSelfAttention> {
                             const at::Tensor& keys, const at::Tensor& counts,
                             const at::Tensor& position, const at::Tensor& dropout,
                             int64_t num_heads) {
-    variable_list saved = {qkv, bias, keys, counts, position, dropout};
-    auto [out, probability] = attention_forward(call_of(saved, num_heads));
-    saved.push_back(probability);
-    ctx->save_for_backward(saved);
-    ctx->saved_data["num_heads"] = num_heads;
-    return out;
+    const variable_list inputs = {qkv, bias, keys, counts, position, dropout};
+    return attend_and_save(ctx, inputs, call_of(inputs, num_heads));
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
