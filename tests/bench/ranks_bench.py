@@ -5,11 +5,9 @@ import argparse
 import json
 import os
 import pathlib
-import shutil
-import subprocess
-import sys
 
 import bench_report as bench
+from demo_data import make_data, tutti
 
 WORK = pathlib.Path(os.environ.get("TUTTI_RANKS_DIR", bench.ROOT / "build/ranks"))
 TITLES = 64
@@ -18,29 +16,6 @@ SHAPES = {
     "Flan-T5-small shape": (5, ["--d-model", 512, "--d-kv", 64, "--num-heads", 6, "--d-ff", 1024, "--num-layers", 8, "--num-decoder-layers", 8]),
 }
 WARM_UP = 2  # steps that are not counted: pages are touched for the first time
-
-
-def tutti(*words, ranks=1, threads=1):
-    command = [bench.TUTTI, *map(str, words)]
-    if ranks > 1:
-        command = bench.mpirun(ranks, command)
-    done = subprocess.run(command, capture_output=True, text=True, check=False,
-                          env={**os.environ, "OMP_NUM_THREADS": str(threads)})
-    if done.returncode != 0:
-        sys.exit(f"error: {' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:]}")
-
-
-def make_data():
-    """The demo's catalogue, playlists and IDs (launch/demo.sh)."""
-    if (WORK / "ids/manifest.json").exists():
-        return
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    tutti("import", "tags", bench.ROOT / "data/demo/jamendo-tags.tsv.gz", "--out", WORK / "catalog")
-    tutti("synth", "--catalog", WORK / "catalog", "--playlists", 5000, "--seed", 1, "--threads", 2, "--out", WORK / "data")
-    tutti("embed", "cf", "--dataset", WORK / "data", "--dim", 64, "--out", WORK / "embeddings", ranks=2)
-    tutti("ids", "build", "--dataset", WORK / "data", "--embeddings", WORK / "embeddings", "--levels", 2, "--num-codes", 256,
-          "--out", WORK / "ids", ranks=2)
 
 
 def train(words, steps, ranks, threads, extra=()):
@@ -59,7 +34,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--runs", type=int, default=3)
     runs = parser.parse_args().runs
-    make_data()
+    make_data(WORK, num_playlists=5000)
     report = bench.Report("ranks", "Two ranks against one, and how much of a step waits for gradients")
     for title, (steps, words) in SHAPES.items():
         sides = bench.interleaved(runs, one=lambda w=words, s=steps: train(w, s, 1, 2), two=lambda w=words, s=steps: train(w, s, 2, 1),

@@ -9,10 +9,9 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-import sys
 
 import bench_report as bench
+from demo_data import make_data, tutti
 
 WORK = pathlib.Path(os.environ.get("TUTTI_RECIPES_DIR", bench.ROOT / "build/recipes"))
 POINTS = 4
@@ -20,28 +19,6 @@ SHAPES = {
     "small": ["--d-model", 128, "--d-kv", 32, "--num-heads", 4, "--d-ff", 384, "--num-layers", 2, "--num-decoder-layers", 2],
     "medium": ["--d-model", 256, "--d-kv", 32, "--num-heads", 8, "--d-ff", 768, "--num-layers", 4, "--num-decoder-layers", 4],
 }
-
-
-def tutti(*words, ranks=1):
-    command = [bench.TUTTI, *map(str, words)]
-    if ranks > 1:
-        command = bench.mpirun(ranks, command)
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    if done.returncode != 0:
-        sys.exit(f"error: {' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:]}")
-
-
-def make_data():
-    """The demo's catalogue, playlists and IDs (launch/demo.sh)."""
-    if (WORK / "ids/manifest.json").exists():
-        return
-    shutil.rmtree(WORK, ignore_errors=True)
-    WORK.mkdir(parents=True)
-    tutti("import", "tags", bench.ROOT / "data/demo/jamendo-tags.tsv.gz", "--out", WORK / "catalog")
-    tutti("synth", "--catalog", WORK / "catalog", "--playlists", 20000, "--seed", 1, "--threads", 2, "--out", WORK / "data")
-    tutti("embed", "cf", "--dataset", WORK / "data", "--dim", 64, "--out", WORK / "embeddings", ranks=2)
-    tutti("ids", "build", "--dataset", WORK / "data", "--embeddings", WORK / "embeddings", "--levels", 2, "--num-codes", 256,
-          "--out", WORK / "ids", ranks=2)
 
 
 def records(run):
@@ -138,7 +115,7 @@ def main():
     parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--pairs", type=int, default=250_000)
     args = parser.parse_args()
-    make_data()
+    make_data(WORK, num_playlists=20000)
     report = bench.Report("recipes", "Training recipes and their learning curves")
     for part in args.parts:
         measure(part, args.pairs)

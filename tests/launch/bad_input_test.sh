@@ -4,6 +4,7 @@
 # shellcheck disable=SC2016  # backquotes in the expected text are meant as they stand
 set -euo pipefail
 tutti="$1"
+support="$(cd "$(dirname "${BASH_SOURCE[0]}")/../support" && pwd)"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work"
@@ -44,17 +45,7 @@ made() {
   }
 }
 
-python3 - <<'PYTHON'
-import random
-random.seed(1)
-with open("playlists.csv", "w") as file:
-    print("playlist_id,title,track_id,artist,name", file=file)
-    for p in range(300):
-        theme = p % 6
-        title = ["piano", "rock", "jazz", "techno", "folk", "sleep"][theme]
-        for t in random.sample(range(theme * 10, theme * 10 + 10), 5):
-            print(f"p{p},{title} {p % 3},t{t},artist {t // 5},name {t}", file=file)
-PYTHON
+python3 "$support/small_playlists.py" 300 >playlists.csv
 made "$tutti" import csv playlists.csv --out data
 made "$tutti" import csv playlists.csv --out other_data --min-tracks 1 --seed 9
 made "$tutti" embed cf --dataset data --out embeddings --dim 64 --epochs 2

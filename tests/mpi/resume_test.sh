@@ -3,22 +3,13 @@
 # with the bytes of a run that went through: model, moments, the best validation, every loss.
 set -euo pipefail
 tutti="$1" run_mpi="$2"
+support="$(cd "$(dirname "${BASH_SOURCE[0]}")/../support" && pwd)"
 work="$(mktemp -d)"
 job=""
 trap '[[ -z "$job" ]] || kill "$job" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
 
-python3 - <<'PYTHON'
-import random
-random.seed(1)
-with open("playlists.csv", "w") as file:
-    print("playlist_id,title,track_id,artist,name", file=file)
-    for p in range(600):
-        theme = p % 6
-        title = ["piano", "rock", "jazz", "techno", "folk", "sleep"][theme]
-        for t in random.sample(range(theme * 10, theme * 10 + 10), 5):
-            print(f"p{p},{title} {p % 3},t{t},artist {t // 5},name {t}", file=file)
-PYTHON
+python3 "$support/small_playlists.py" 600 >playlists.csv
 {
   "$tutti" import csv playlists.csv --out data
   "$tutti" embed cf --dataset data --out embeddings --dim 64 --epochs 2
