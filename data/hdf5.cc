@@ -224,6 +224,7 @@ std::vector<T> Hdf5File::read(const std::string& name) const {
 
 template <typename T>
 void Hdf5File::read_rows(const std::string& name, int64_t first, int64_t count, T* out) const {
+  hdf5::silence_thread();  // rows are read ahead by threads of their own
   const hid_t dataset = impl_->open_dataset(name);
   impl_->check_type<T>(dataset, name);
   const std::vector<int64_t> dims = impl_->shape_of(dataset, name);

@@ -19,8 +19,13 @@ void init_library() {
     // The exit handler of HDF5 1.10 crashes after a failed write; files are closed by hand.
     H5dont_atexit();
     H5open();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    silence_thread();
   });
+}
+
+void silence_thread() {
+  thread_local const bool silent = H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) >= 0;
+  static_cast<void>(silent);
 }
 
 // The deepest entry of HDF5's error stack is the cause. Of a failed system call only the system's

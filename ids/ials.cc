@@ -33,15 +33,15 @@ class Trainer {
     const int64_t dim = options.dim;
     playlists_ = {SharedTable(dim, interactions.playlist_split, comm), &interactions.by_playlist};
     tracks_ = {SharedTable(dim, interactions.track_split, comm), &interactions.by_track};
-    const auto own = own_rows(tracks_);
-    float* first = tracks_.table.own_values().data();
+    const auto rows = tracks_.table.even_share(kFactorBlock);
+    float* values = tracks_.table.values().data();
     const double stddev = options.init_stddev / std::sqrt(static_cast<double>(dim));
-    pool.for_each_block((own.count + kFactorBlock - 1) / kFactorBlock, [&](int64_t block, int) {
-      const int64_t end = std::min(own.count, (block + 1) * kFactorBlock);
-      for (int64_t t = block * kFactorBlock; t < end; ++t) {
-        Rng rng(options.seed, Purpose::kIalsInit, own.first + t);
+    pool.for_each_block((rows.size() + kFactorBlock - 1) / kFactorBlock, [&](int64_t block, int) {
+      const int64_t begin = rows.first + block * kFactorBlock;
+      for (int64_t t = begin; t < std::min(rows.last, begin + kFactorBlock); ++t) {
+        Rng rng(options.seed, Purpose::kIalsInit, t);
         for (int64_t j = 0; j < dim; ++j) {
-          first[t * dim + j] = static_cast<float>(stddev * rng.normal());
+          values[t * dim + j] = static_cast<float>(stddev * rng.normal());
         }
       }
     });
@@ -61,7 +61,8 @@ class Trainer {
       now.tracks_s = seconds_since(start) - now.playlists_s;
       // The sum over all pairs of (w.h)^2 is the inner product of the two Gram matrices; the
       // playlists' is diagonal. The tracks' serves the next epoch as well.
-      gram = gram_matrix(own_rows(tracks_), comm_, pool_);
+      comm_.barrier();
+      gram = gram_matrix(even_rows(tracks_), comm_, pool_);
       double unobserved = 0;
       for (int64_t j = 0; j < options_.dim; ++j) {
         unobserved += static_cast<double>(axes.values[j]) * gram[j * options_.dim + j];
@@ -76,8 +77,11 @@ class Trainer {
   }
 
  private:
-  RowShard own_rows(Side& side) const {
-    return {side.table.own_values().data(), side.table.split()[comm_.rank()], side.rows->size(),
+  // What this rank does of passes whose work goes by rows. Shares of solving go by entries: tracks
+  // of the tail have few of them, so that one rank may own most of the rows.
+  RowShard even_rows(Side& side) const {
+    const auto share = side.table.even_share(kFactorBlock);
+    return {side.table.values().data() + share.first * options_.dim, share.first, share.size(),
             side.table.num_rows(), options_.dim};
   }
 
@@ -87,12 +91,13 @@ class Trainer {
                       RowSums* sums) {
     const auto start = std::chrono::steady_clock::now();
     const int64_t dim = options_.dim;
-    // Collective also where the Gram matrix is at hand: nobody writes rows that others still read.
+    // Nobody writes rows that others still read, or reads rows that others still write.
     comm_.barrier();
-    if (gram.empty()) gram = gram_matrix(own_rows(other), comm_, pool_);
+    if (gram.empty()) gram = gram_matrix(even_rows(other), comm_, pool_);
     auto axes = principal_axes(gram, dim, comm_);
     for (Side* each : {&side, &other}) {
-      rotate_rows(axes, each->rows->size(), dim, each->table.own_values().data(), pool_);
+      const auto share = each->table.even_share(kFactorBlock);
+      rotate_rows(axes, share.size(), dim, each->table.values().data() + share.first * dim, pool_);
     }
     const double basis_s = seconds_since(start);
     other.table.share_own_rows(comm_);

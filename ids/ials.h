@@ -45,7 +45,7 @@ struct Factors {
   SharedTable tracks;     // [num_tracks, dim]
 };
 
-// Trains the factors of all ranks' interactions; every rank solves its own rows and receives the
+// Trains the factors of all ranks' interactions; every rank solves its own rows and sees the
 // others'. Half an epoch works in the basis where the other side's Gram matrix is diagonal (see
 // ials_solver.h), so both tables come out in the principal axes of the playlists. The same bytes at
 // any world size and thread count: a row is solved by one thread from the same numbers, Gram

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <memory>
 
 #include <fmt/format.h>
 
@@ -12,6 +13,7 @@
 #include "ids/fixed_point.h"
 #include "ids/joint_refit.h"
 #include "ids/residual_rows.h"
+#include "ids/sampled_rows.h"
 #include "ids/vector_ops.h"
 
 namespace tutti::ids {
@@ -53,6 +55,18 @@ void check_range(double largest, int64_t dim) {
                    fmt::format("at most {:.3g}", limit), "scale the vectors, or use --norm unit"});
 }
 
+void check_options(const ResidualQuantizerOptions& options) {
+  if (options.num_codes.empty()) {
+    throw UsageError({"", "--levels", "0", "at least one level", ""});
+  }
+  BeamEncoder::check_beam(options.beam);
+  const int64_t most = *std::ranges::max_element(options.num_codes);
+  if (options.sample_rows < 0 || (options.sample_rows > 0 && options.sample_rows < most)) {
+    throw UsageError({"", "--sample", fmt::format("{}", options.sample_rows),
+                      fmt::format("at least one row a code, {}, or 0 for all rows", most), ""});
+  }
+}
+
 double to_decibel(int64_t signal, int64_t error) {
   if (signal == 0) return 0;  // all rows equal: nothing to stand for
   return 10 *
@@ -76,23 +90,25 @@ void refit_all(RowSource& rows, const ResidualQuantizerOptions& options, Codeboo
 
 }  // namespace
 
-Codebooks train_residual_quantizer(RowSource& rows, const ResidualQuantizerOptions& options,
+Codebooks train_residual_quantizer(RowSource& all_rows, const ResidualQuantizerOptions& options,
                                    Communicator& comm, ThreadPool& pool,
                                    QuantizerStatistics* statistics) {
-  if (options.num_codes.empty()) {
-    throw UsageError({"", "--levels", "0", "at least one level", ""});
-  }
-  BeamEncoder::check_beam(options.beam);  // before the training, not after it
+  check_options(options);  // before the training, not after it
   QuantizerStatistics unwanted;
   if (!statistics) statistics = &unwanted;
   Codebooks codebooks;
   codebooks.norm = options.norm;
-  {
-    ResidualRows scaled(rows, options.norm, {});
-    const double largest = max_abs_of_finite(scaled, comm, pool);
-    check_range(largest, rows.dim());
-    codebooks.mean = mean_of_rows(scaled, largest, comm, pool);
+  ResidualRows scaled(all_rows, options.norm, {});
+  const double largest = max_abs_of_finite(scaled, comm, pool);
+  check_range(largest, all_rows.dim());
+  std::unique_ptr<SampledRows> sample;
+  if (options.sample_rows > 0 && options.sample_rows < all_rows.total()) {
+    sample = std::make_unique<SampledRows>(all_rows, options.sample_rows, options.seed);
   }
+  RowSource& rows = sample ? sample->rows() : all_rows;
+  ResidualRows unshifted(rows, options.norm, {});
+  statistics->trained_on = rows.total();
+  codebooks.mean = mean_of_rows(unshifted, largest, comm, pool);
   std::vector<int32_t> codes;
   for (size_t l = 0; l < options.num_codes.size(); ++l) {
     if (l > 0) codes = encode(rows, codebooks, options.beam, pool);

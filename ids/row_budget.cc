@@ -24,7 +24,8 @@ int64_t quantizer_bytes(const ResidualQuantizerOptions& options, const RowSource
     all += k;
     most = std::max(most, k);
   }
-  const int64_t codes = 4 * extent.count * (2 * num_levels + 1);
+  const int64_t codes = 4 * extent.count * (2 * num_levels + 1) +
+                        4 * dim * std::min(extent.count, options.sample_rows);
   const int64_t lloyd = 8 * most * (dim + 1) * (threads + 1) + 8 * most * dim;
   const int64_t sample = std::min(extent.count, KMeansOptions().seed_rows_per_code * most);
   const int64_t seeding = sample * (4 * dim + 20) + 2 * 4 * 6 * most * dim;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/together.h"
 #include "ids/vector_ops.h"
 
 namespace tutti::ids {
@@ -30,15 +31,18 @@ double max_abs_of_finite(RowSource& rows, Communicator& comm, ThreadPool& pool) 
     int64_t bad_row = INT64_MAX;
   };
   std::vector<Thread> threads(static_cast<size_t>(pool.num_threads()));
-  rows.for_each_block(pool, [&](const float* values, const RowBlock& part, int t) {
-    auto& thread = threads[static_cast<size_t>(t)];
-    const int64_t n = part.count * rows.dim();
-    const float largest = max_abs(values, n);
-    thread.largest = std::max(thread.largest, static_cast<double>(largest));
-    const int64_t at = find_non_finite(values, n);
-    if (at >= 0) {
-      thread.bad_row = std::min(thread.bad_row, rows.first() + part.local + at / rows.dim());
-    }
+  // Rows that come from a file are checked, and named, where they are read: on one rank.
+  run_together(comm, [&] {
+    rows.for_each_block(pool, [&](const float* values, const RowBlock& part, int t) {
+      auto& thread = threads[static_cast<size_t>(t)];
+      const int64_t n = part.count * rows.dim();
+      const float largest = max_abs(values, n);
+      thread.largest = std::max(thread.largest, static_cast<double>(largest));
+      const int64_t at = find_non_finite(values, n);
+      if (at >= 0) {
+        thread.bad_row = std::min(thread.bad_row, rows.first() + part.local + at / rows.dim());
+      }
+    });
   });
   Thread all;
   for (const auto& thread : threads) {

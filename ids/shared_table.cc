@@ -19,6 +19,8 @@
 namespace tutti::ids {
 namespace {
 
+constexpr int64_t kLargePageBytes = int64_t{2} << 20;
+
 // Where rank 0's memory is found, and what tells that it is rank 0's. All zeros: there is none.
 struct Address {
   int64_t process = 0, file = 0, token = 0;
@@ -59,6 +61,44 @@ int open_memory(const Address& address, int64_t num_bytes) {
   return -1;
 }
 
+// Maps the file where large pages can start, so that they can be used for all of it.
+void* map_aligned(int file, int64_t num_bytes) {
+  const int64_t reserved_bytes = num_bytes + kLargePageBytes;
+  void* reserved =
+      mmap(nullptr, reserved_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (reserved == MAP_FAILED) return MAP_FAILED;
+  auto* begin = static_cast<char*>(reserved);
+  const auto misplaced = static_cast<int64_t>(reinterpret_cast<uintptr_t>(begin) % kLargePageBytes);
+  char* aligned = begin + (misplaced == 0 ? 0 : kLargePageBytes - misplaced);
+  void* memory = mmap(aligned, num_bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, file, 0);
+  // What lies before and behind goes back; all of it when the file could not be mapped.
+  if (memory == MAP_FAILED) {
+    munmap(reserved, reserved_bytes);
+    return MAP_FAILED;
+  }
+  if (aligned > begin) munmap(begin, aligned - begin);
+  constexpr int64_t kPageBytes = 4096;
+  char* end = aligned + (num_bytes + kPageBytes - 1) / kPageBytes * kPageBytes;
+  munmap(end, begin + reserved_bytes - end);
+  return memory;
+}
+
+// Systems give shared memory small pages (shmem_enabled is "never" by default): half a million faults
+// for a table of two gigabytes, in the first epoch, and more work for the page table ever after.
+// Asking for large pages at once works whatever that setting is, since Linux 6.1. An
+// advice: elsewhere pages stay small.
+void collapse_pages(void* memory, int64_t num_bytes) {
+#ifdef MADV_HUGEPAGE
+  madvise(memory, num_bytes, MADV_HUGEPAGE);
+  constexpr int kCollapse = 25;  // MADV_COLLAPSE, which the headers of older systems do not have
+  auto* bytes = static_cast<volatile char*>(memory);
+  for (int64_t at = 0; at + kLargePageBytes <= num_bytes; at += kLargePageBytes) {
+    bytes[at] = 0;  // a page that holds nothing at all is passed over
+    if (madvise(static_cast<char*>(memory) + at, kLargePageBytes, kCollapse) != 0) return;
+  }
+#endif
+}
+
 // The same memory on every rank, or nothing on any.
 std::span<float> map_together(int64_t size, Communicator& comm) {
   const int64_t num_bytes = size * static_cast<int64_t>(sizeof(float));
@@ -73,7 +113,7 @@ std::span<float> map_together(int64_t size, Communicator& comm) {
   if (!comm.is_root()) file = open_memory(address, num_bytes);
   void* memory = MAP_FAILED;
   if (file >= 0) {
-    memory = mmap(nullptr, num_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    memory = map_aligned(file, num_bytes);
   }
   int64_t mapped = memory == MAP_FAILED ? 0 : 1;
   comm.all_reduce(&mapped, 1, DType::kInt64, ReduceOp::kMin);
@@ -82,10 +122,10 @@ std::span<float> map_together(int64_t size, Communicator& comm) {
     if (memory != MAP_FAILED) munmap(memory, num_bytes);
     return {};
   }
-#ifdef MADV_HUGEPAGE
-  madvise(memory, num_bytes, MADV_HUGEPAGE);  // an advice
-#endif
-  if (comm.is_root()) std::memset(memory, 0, sizeof(int64_t));  // the token
+  if (comm.is_root()) {
+    std::memset(memory, 0, sizeof(int64_t));  // the token
+    collapse_pages(memory, num_bytes);
+  }
   comm.barrier();
   return {static_cast<float*>(memory), static_cast<size_t>(size)};
 }
@@ -121,6 +161,12 @@ SharedTable& SharedTable::operator=(SharedTable&& other) noexcept {
 
 std::span<float> SharedTable::own_values() {
   return values_.subspan(split_[rank_] * dim_, (split_[rank_ + 1] - split_[rank_]) * dim_);
+}
+
+Range SharedTable::even_share(int64_t block) const {
+  const int num_ranks = static_cast<int>(split_.size()) - 1;
+  if (copy_.empty() && num_ranks > 0) return owned_range(num_rows(), block, rank_, num_ranks);
+  return {split_[rank_], split_[rank_ + 1]};
 }
 
 int64_t SharedTable::bytes_of_another_rank() const {

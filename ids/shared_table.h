@@ -28,6 +28,10 @@ class SharedTable {
   int64_t num_rows() const { return split_.back(); }
   const std::vector<int64_t>& split() const { return split_; }
 
+  // Rows for this rank where each costs the same, in whole blocks: an equal share of all where
+  // memory is shared, else its own. A barrier before the owners touch them.
+  Range even_share(int64_t block) const;
+
   // What this rank holds beside memory that rank 0 counts already.
   int64_t bytes_of_another_rank() const;
 

@@ -10,6 +10,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
 #include "dist/runtime/memory.h"
+#include "dist/together.h"
 #include "ids/embeddings.h"
 #include "ids/row_budget.h"
 #include "ids/semantic_ids.h"
@@ -52,6 +53,8 @@ Options declare(BuildArgs& a) {
       .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
       .add("refit", &a.ids.quantizer.refit_rounds,
            "rounds in which the codebooks of all levels are fitted together; 0: none")
+      .add("sample", &a.ids.quantizer.sample_rows,
+           "tracks that the codebooks are trained on, chosen by the seed; 0: all. Codes are for all")
       .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("memory", &a.memory,
@@ -125,6 +128,7 @@ nlohmann::json report_of(const ids::SemanticIds& ids) {
   }
   const auto& groups = ids.groups;
   return {{"tracks", groups.num_tracks},
+          {"trained_on", ids.quantizer.trained_on},
           {"levels", levels},
           {"groups",
            {{"distinct_codes", groups.num_groups},
@@ -144,6 +148,10 @@ double percent(int64_t part, int64_t whole) {
 }
 
 void print_report(const ids::SemanticIds& ids) {
+  if (ids.quantizer.trained_on < ids.groups.num_tracks) {
+    fmt::print("codebooks trained on a sample of {} of {} tracks: --sample\n",
+               ids.quantizer.trained_on, ids.groups.num_tracks);
+  }
   fmt::print("level  codes   used  perplexity  largest   SNR dB  steps\n");
   for (size_t l = 0; l < ids.quantizer.levels.size(); ++l) {
     const auto& level = ids.quantizer.levels[l];
@@ -207,7 +215,9 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   const auto own = owned_range(file.num_rows(), ids::kRowBlock, comm.rank(), comm.size());
   const auto split = owned_splits(file.num_rows(), ids::kRowBlock, comm.size());
   a.ids.space = file.manifest().config.value("space", "cf");
-  const auto rows = ids::open_rows(file, own, row_budget(a, file, own, comm), &tracks.keys);
+  ids::BudgetedRows rows;
+  const int64_t budget_bytes = row_budget(a, file, own, comm);
+  run_together(comm, [&] { rows = ids::open_rows(file, own, budget_bytes, &tracks.keys); });
   if (rows.streamed) log::info("the embeddings are streamed from their file: --memory");
   ThreadPool pool(a.threads);
   a.ids.quantizer.on_step = log_step;

@@ -24,6 +24,7 @@ enum class Purpose : uint32_t {
   kResample = 20,
   kGroupCap = 13,
   kIdReport = 14,
+  kRowSample = 21,
   kTest = 1000,
 };
 

@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include <gtest/gtest.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/rng.h"
 #include "ids/residual_rows.h"
 #include "tests/ids/random_rows.h"
 #include "tests/support/temp_folder.h"
@@ -156,6 +158,56 @@ TEST(ResidualQuantizer, ScalesRowsAsAskedAndLeavesZerosAlone) {
   EXPECT_THAT(scaled(NormHandling::kDamped, {}),
               testing::ElementsAre(testing::FloatNear(3 / std::sqrt(5.0F), 1e-6F),
                                    testing::FloatNear(4 / std::sqrt(5.0F), 1e-6F), 0, 0));
+}
+
+TEST(ResidualQuantizer, TrainsOnTheSampleAskedForAndOnNothingElse) {
+  const int64_t n = 4000, dim = 6, size = 900;
+  const auto rows = clustered_rows(n, dim, 40, 22);
+  auto options = small_options();
+  options.sample_rows = size;
+  options.seed = 5;
+  // The sample by itself, as a table of its own.
+  std::vector<int64_t> chosen;
+  const Permutation permutation(n, options.seed, Purpose::kRowSample);
+  for (int64_t i = 0; i < size; ++i) chosen.push_back(static_cast<int64_t>(permutation(i)));
+  std::ranges::sort(chosen);
+  EXPECT_EQ(std::ranges::adjacent_find(chosen), chosen.end());
+  std::vector<float> sample;
+  for (const int64_t row : chosen) {
+    sample.insert(sample.end(), &rows[row * dim], rows.data() + (row + 1) * dim);
+  }
+  auto all_of_it = options;
+  all_of_it.sample_rows = 0;
+  const auto expected = train(sample, dim, all_of_it);
+  for (const std::vector<int64_t>& split :
+       std::vector<std::vector<int64_t>>{{0, n}, {0, 700, n}, {0, 0, 512, 3999, n}}) {
+    run_ranks(static_cast<int>(split.size()) - 1, [&](Communicator& comm) {
+      ThreadPool pool(2);
+      auto mine = source_of(rows, dim, split[comm.rank()], split[comm.rank() + 1]);
+      QuantizerStatistics statistics;
+      const auto codebooks = train_residual_quantizer(mine, options, comm, pool, &statistics);
+      EXPECT_EQ(statistics.trained_on, size);
+      for (size_t l = 0; l < 3; ++l) {
+        EXPECT_EQ(codebooks.levels[l].values, expected.levels[l].values);
+      }
+    });
+  }
+  options.sample_rows = n + 1;  // more than there are: all
+  EXPECT_EQ(train(rows, dim, options).levels[0].values, train(rows, dim, all_of_it).levels[0].values);
+}
+
+TEST(ResidualQuantizer, RefusesASampleSmallerThanTheCodesAndRowsOutsideItThatAreNotFinite) {
+  auto rows = clustered_rows(300, 4, 3, 23);
+  auto options = small_options();
+  options.sample_rows = 7;
+  EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }),
+              HasSubstr("--sample: found 7, expected at least one row a code, 8"));
+  options.sample_rows = 10;
+  const Permutation permutation(300, options.seed, Purpose::kRowSample);
+  const auto outside = static_cast<int64_t>(permutation(299));
+  rows[outside * 4] = INFINITY;
+  EXPECT_THAT(message_of<DataError>([&] { train(rows, 4, options); }),
+              HasSubstr("row " + std::to_string(outside)));
 }
 
 TEST(ResidualQuantizer, RefusesABeamOutOfRangeAndNoLevels) {

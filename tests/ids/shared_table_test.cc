@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include <gtest/gtest.h>
 
 #include "tests/support/thread_communicator.h"
@@ -38,6 +40,35 @@ TEST(SharedTable, ShowsEveryRankWhatEachWrote) {
       EXPECT_THAT(moved.values(), Each(9));
       moved = SharedTable();
       EXPECT_TRUE(moved.values().empty());
+    });
+  }
+}
+
+TEST(SharedTable, SharesWorkByRowsEvenlyWhoeverOwnsThem) {
+  run_ranks(3, [](Communicator& comm) {
+    const int64_t num_rows = 10 * 4 + 2;
+    const SharedTable table(2, {0, num_rows, num_rows, num_rows}, comm);  // all of them rank 0's
+    const auto share = table.even_share(4);
+    const std::vector<int64_t> borders{0, 16, 32, num_rows};
+    EXPECT_EQ(share.first, borders[comm.rank()]);
+    EXPECT_EQ(share.last, borders[comm.rank() + 1]);
+  });
+  run_ranks(1, [](Communicator& comm) {
+    EXPECT_EQ(SharedTable(2, {0, 7}, comm).even_share(4).size(), 7);
+  });
+}
+
+TEST(SharedTable, IsZerosAtFirstAndSharedAtSizesAroundALargePage) {
+  constexpr int64_t kPage = (int64_t{2} << 20) / sizeof(float);
+  for (const int64_t rows : {kPage - 1, kPage, kPage + 1, 3 * kPage + 5}) {
+    run_ranks(2, [rows](Communicator& comm) {
+      SharedTable table(1, {0, rows / 2, rows}, comm);
+      EXPECT_TRUE(std::ranges::all_of(table.values(), [](float value) { return value == 0; }));
+      comm.barrier();
+      std::ranges::fill(table.own_values(), static_cast<float>(comm.rank() + 1));
+      table.share_own_rows(comm);
+      EXPECT_EQ(std::ranges::count(table.values(), 1.0F), rows / 2);
+      EXPECT_EQ(std::ranges::count(table.values(), 2.0F), rows - rows / 2);
     });
   }
 }
