@@ -15,7 +15,8 @@ namespace tutti::data::hdf5 {
 // Before the first call of the library.
 void init_library();
 
-// HDF5 prints its error stack unless told not to, each thread for itself. Free after the first call.
+// HDF5 prints its error stack unless told not to, each thread for itself. Free after the first
+// call.
 void silence_thread();
 
 // Why the last call failed, taken from HDF5's error stack, which is cleared.

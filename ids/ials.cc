@@ -126,14 +126,28 @@ void check_options(const IalsOptions& options) {
   require(options.exact_epochs >= 0, "--exact-epochs", options.exact_epochs, "at least 0");
   require(options.cg_steps >= 1, "--cg-steps", options.cg_steps, "at least 1");
   // The regularisation keeps every row's matrix positive definite.
-  require(options.regularization > 0 && std::isfinite(options.regularization), "--regularization",
-          options.regularization, "a number above 0");
+  require(options.regularization >= 0 && std::isfinite(options.regularization), "--regularization",
+          options.regularization, "a number above 0, or 0 to follow --cutoff");
+  require(options.cutoff > 0 && std::isfinite(options.cutoff), "--cutoff", options.cutoff,
+          "a number above 0");
   require(options.unobserved_weight > 0 && std::isfinite(options.unobserved_weight),
           "--unobserved-weight", options.unobserved_weight, "a number above 0");
   require(std::isfinite(options.frequency_power), "--frequency-power", options.frequency_power,
           "a finite number");
   require(options.init_stddev > 0 && std::isfinite(options.init_stddev), "--init-stddev",
           options.init_stddev, "a number above 0");
+}
+
+IalsOptions with_regularization(IalsOptions options, const Interactions& interactions) {
+  if (options.regularization > 0) return options;
+  const auto entries = static_cast<double>(interactions.num_entries);
+  const auto playlists = static_cast<double>(std::max<int64_t>(1, interactions.num_playlists));
+  const auto tracks = static_cast<double>(std::max<int64_t>(1, interactions.num_tracks));
+  const double playlist_penalty = entries / playlists + options.unobserved_weight * tracks;
+  const double track_penalty = entries / tracks + options.unobserved_weight * playlists;
+  options.regularization =
+      options.cutoff / std::pow(playlist_penalty * track_penalty, options.frequency_power / 2);
+  return options;
 }
 
 RowCost ials_row_cost(const IalsOptions& options) {
@@ -155,7 +169,8 @@ Factors train_ials(const Interactions& interactions, const IalsOptions& options,
     throw DataError({"", "", "no entry in any training playlist", "training playlists with tracks",
                      "check the split with `tutti inspect`"});
   }
-  return Trainer(interactions, options, comm, pool).train(log, on_epoch);
+  const auto resolved = with_regularization(options, interactions);
+  return Trainer(interactions, resolved, comm, pool).train(log, on_epoch);
 }
 
 }  // namespace tutti::ids

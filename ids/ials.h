@@ -21,7 +21,8 @@ struct IalsOptions {
   int exact_epochs = 1;  // the last ones solve by Cholesky, the others by warm-started CG
   int cg_steps = 3;
   double unobserved_weight = 0.003;  // alpha0
-  double regularization = 0.03;      // lambda
+  double regularization = 0;         // lambda; 0: as `cutoff` says
+  double cutoff = 4;                 // see with_regularization()
   double frequency_power = 1;        // nu
   double init_stddev = 0.1;          // of a start vector's length: N(0, this / sqrt(dim)) each
   uint64_t seed = 0;
@@ -29,6 +30,13 @@ struct IalsOptions {
 
 // UsageError that names the option which is out of range.
 void check_options(const IalsOptions& options);
+
+// Sets lambda where it is 0. A direction of the data survives the penalty when its singular value
+// is above lambda sqrt((n + alpha0 I)^nu (m + alpha0 U)^nu), for playlists of n tracks and tracks
+// of m playlists (the penalty is at least twice that root times the nuclear norm). So
+//   lambda = cutoff / sqrt((entries / U + alpha0 I)^nu (entries / I + alpha0 U)^nu):
+// that root grows with the catalogue, and what is worth keeping does not.
+IalsOptions with_regularization(IalsOptions options, const Interactions& interactions);
 
 // Work of a row of so many entries over all epochs, for sharing rows out among ranks.
 RowCost ials_row_cost(const IalsOptions& options);

@@ -17,7 +17,7 @@ struct ResidualQuantizerOptions {
   NormHandling norm = NormHandling::kDamped;
   int beam = 8;  // paths kept while encoding; 1: each level takes the nearest code
   int max_steps = 25;
-  int refit_rounds = 3;  // of all codebooks together (joint_refit.h); 0: none
+  int refit_rounds = 3;     // of all codebooks together (joint_refit.h); 0: none
   int64_t sample_rows = 0;  // train on so many rows, chosen by the seed; 0: on all
   uint64_t seed = 0;
   std::function<void(int level, const KMeansStep&)> on_step;  // called behind each, on every rank
@@ -40,9 +40,9 @@ struct QuantizerStatistics {
 // Trains L codebooks: each by k-means on what the best paths over the levels before it leave over,
 // then all together, in rounds of encoding and least squares, as long as the error falls.
 // Collective; the same bytes at any world size and thread count. Holds 4 (L + 1) bytes a row beside
-// the rows (of a sample, with its rows, in its stead). `statistics`: filled but for `levels`. Errors
-// as train_kmeans, also for rows outside the sample; DataError for values too large for sums of
-// squares in fp32; UsageError for a sample of fewer rows than codes.
+// the rows (of a sample, with its rows, in its stead). `statistics`: filled but for `levels`.
+// Errors as train_kmeans, also for rows outside the sample; DataError for values too large for sums
+// of squares in fp32; UsageError for a sample of fewer rows than codes.
 Codebooks train_residual_quantizer(RowSource& rows, const ResidualQuantizerOptions& options,
                                    Communicator& comm, ThreadPool& pool,
                                    QuantizerStatistics* statistics = nullptr);

@@ -83,10 +83,10 @@ void* map_aligned(int file, int64_t num_bytes) {
   return memory;
 }
 
-// Systems give shared memory small pages (shmem_enabled is "never" by default): half a million faults
-// for a table of two gigabytes, in the first epoch, and more work for the page table ever after.
-// Asking for large pages at once works whatever that setting is, since Linux 6.1. An
-// advice: elsewhere pages stay small.
+// Systems give shared memory small pages (shmem_enabled is "never" by default): half a million
+// faults for a table of two gigabytes, in the first epoch, and more work for the page table ever
+// after. Asking for large pages at once works whatever that setting is, since Linux 6.1. An advice:
+// elsewhere pages stay small.
 void collapse_pages(void* memory, int64_t num_bytes) {
 #ifdef MADV_HUGEPAGE
   madvise(memory, num_bytes, MADV_HUGEPAGE);

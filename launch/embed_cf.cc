@@ -41,6 +41,7 @@ int run_embed_cf(const std::vector<std::string>& args, Communicator& comm) {
     throw DataError({path, "", "no entry in any training playlist",
                      "training playlists with tracks", "check it with `tutti inspect`"});
   }
+  embed.ials = ids::with_regularization(embed.ials, interactions);
   ThreadPool pool(embed.threads);
   std::vector<ids::IalsEpoch> epochs;
   Progress progress("embed cf", embed.ials.epochs, "epochs", ProgressView::of_process(comm));
@@ -61,11 +62,13 @@ int run_embed_cf(const std::vector<std::string>& args, Communicator& comm) {
   auto config = options.resolved();
   for (const char* key : {"dataset", "out", "threads", "overwrite"}) config.erase(key);
   config["space"] = "cf";
+  config["regularization"] = embed.ials.regularization;  // `embed fold-in` needs it as it was
   ids::EmbeddingsWriter writer(out, embed.ials.dim, overwrite);
   const auto& support = interactions.track_counts;
   writer.append(factors.tracks.values(), support);
   const auto manifest = writer.finish(dataset.manifest(), config);
   print_epochs(epochs);
+  fmt::print("lambda {:.3g}\n", embed.ials.regularization);
   const auto unseen = std::ranges::count(support, 0);
   fmt::print(
       "{}: {} tracks x {}, from {} training playlists with {} entries; {} tracks in none "

@@ -85,6 +85,7 @@ int run_embed_evaluate(const std::vector<std::string>& args, Communicator& comm)
   const ids::ContinuationSplit split(a.continuation, source.num_playlists);
   const auto interactions = ids::share_interactions(ids::visible_playlists(source, split),
                                                     ids::ials_row_cost(a.embed.ials), comm);
+  a.embed.ials = ids::with_regularization(a.embed.ials, interactions);
   ThreadPool pool(a.embed.threads);
   Progress progress("embed evaluate", a.embed.ials.epochs, "epochs",
                     ProgressView::of_process(comm));
@@ -105,9 +106,11 @@ int run_embed_evaluate(const std::vector<std::string>& args, Communicator& comm)
   }
   if (!comm.is_root()) return 0;
   print_report(report, a.continuation.k);
+  fmt::print("lambda {:.3g}\n", a.embed.ials.regularization);
   if (!a.json.empty()) {
     auto config = options.resolved();
     for (const char* key : {"dataset", "json", "threads"}) config.erase(key);
+    config["regularization"] = a.embed.ials.regularization;
     nlohmann::json buckets = nlohmann::json::object();
     for (const auto& bucket : report.buckets) buckets[bucket.name()] = to_json(bucket.metrics);
     write_file(a.json, nlohmann::json{{"dataset", dataset.manifest().hash},

@@ -18,7 +18,10 @@ void add_embed_options(Options& options, EmbedOptions& embed) {
       .add("cg-steps", &ials.cg_steps, "conjugate gradient steps a row and epoch")
       .add("unobserved-weight", &ials.unobserved_weight,
            "weight of a track not in the playlist, where one that is in it weighs 1")
-      .add("regularization", &ials.regularization, "lambda; times the row's frequency")
+      .add("cutoff", &ials.cutoff,
+           "singular value of the playlists below which a direction vanishes: sets lambda")
+      .add("regularization", &ials.regularization,
+           "lambda itself, times the row's frequency; 0: as --cutoff says")
       .add("frequency-power", &ials.frequency_power, "nu: power of that frequency")
       .add("init-stddev", &ials.init_stddev, "length of the random start vectors")
       .add("prior-strength", &embed.prior_strength,

@@ -53,8 +53,9 @@ Options declare(BuildArgs& a) {
       .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
       .add("refit", &a.ids.quantizer.refit_rounds,
            "rounds in which the codebooks of all levels are fitted together; 0: none")
-      .add("sample", &a.ids.quantizer.sample_rows,
-           "tracks that the codebooks are trained on, chosen by the seed; 0: all. Codes are for all")
+      .add(
+          "sample", &a.ids.quantizer.sample_rows,
+          "tracks that the codebooks are trained on, chosen by the seed; 0: all. Codes are for all")
       .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("memory", &a.memory,

@@ -150,6 +150,31 @@ TEST(Ials, LeavesRowsWithoutInteractionsAtZero) {
   }
 }
 
+// Scenes of 6 playlists that hold the same 6 tracks: each is a direction of singular value 6. With
+// the penalties of its rows a scene's entries are worth (1 - p)^2 + alpha0 p^2 + 2 p cutoff / 6 at
+// a score of p, so they come out at p = (1 - cutoff / 6) / (1 + alpha0) or vanish.
+TEST(Ials, KeepWhatIsAboveTheCutoffInCataloguesOfAnySize) {
+  for (const int num_scenes : {2, 24}) {
+    Lists playlists(6 * num_scenes);
+    for (int p = 0; p < 6 * num_scenes; ++p) {
+      for (int t = 0; t < 6; ++t) playlists[p].push_back(p / 6 * 6 + t);
+    }
+    IalsOptions options;
+    options.dim = num_scenes;
+    options.epochs = options.exact_epochs = 60;
+    options.unobserved_weight = 0.1;
+    options.init_stddev = 1;
+    options.cutoff = 3;
+    const auto kept = train(playlists, 6 * num_scenes, options);
+    options.cutoff = 7;
+    const auto lost = train(playlists, 6 * num_scenes, options);
+    for (int scene = 0; scene < num_scenes; ++scene) {
+      EXPECT_NEAR(score(kept, 6 * scene, 6 * scene + 1), 0.5 / 1.1, 1e-3);
+      EXPECT_NEAR(score(lost, 6 * scene, 6 * scene + 1), 0, 1e-3);
+    }
+  }
+}
+
 TEST(Ials, RefusesNoEntriesAndOptionsOutOfRange) {
   EXPECT_THAT(message_of<DataError>([&] { train(Lists(3), 4, small_options()); }),
               HasSubstr("no entry in any training playlist"));
@@ -162,7 +187,8 @@ TEST(Ials, RefusesNoEntriesAndOptionsOutOfRange) {
   EXPECT_THAT(error_of([](auto& o) { o.epochs = 0; }), HasSubstr("--epochs"));
   EXPECT_THAT(error_of([](auto& o) { o.exact_epochs = -1; }), HasSubstr("--exact-epochs"));
   EXPECT_THAT(error_of([](auto& o) { o.cg_steps = 0; }), HasSubstr("--cg-steps"));
-  EXPECT_THAT(error_of([](auto& o) { o.regularization = 0; }), HasSubstr("--regularization"));
+  EXPECT_THAT(error_of([](auto& o) { o.regularization = -1; }), HasSubstr("--regularization"));
+  EXPECT_THAT(error_of([](auto& o) { o.cutoff = 0; }), HasSubstr("--cutoff"));
   EXPECT_THAT(error_of([](auto& o) { o.unobserved_weight = -1; }),
               HasSubstr("--unobserved-weight"));
   EXPECT_THAT(error_of([](auto& o) { o.frequency_power = NAN; }), HasSubstr("--frequency-power"));

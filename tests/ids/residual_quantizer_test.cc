@@ -193,7 +193,8 @@ TEST(ResidualQuantizer, TrainsOnTheSampleAskedForAndOnNothingElse) {
     });
   }
   options.sample_rows = n + 1;  // more than there are: all
-  EXPECT_EQ(train(rows, dim, options).levels[0].values, train(rows, dim, all_of_it).levels[0].values);
+  EXPECT_EQ(train(rows, dim, options).levels[0].values,
+            train(rows, dim, all_of_it).levels[0].values);
 }
 
 TEST(ResidualQuantizer, RefusesASampleSmallerThanTheCodesAndRowsOutsideItThatAreNotFinite) {

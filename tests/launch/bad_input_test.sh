@@ -236,7 +236,9 @@ refused 3 "option 'unobserved-weight'" "$tutti" embed fold-in --embeddings impor
 refused 2 '--threads' "${fold_in[@]}" --old-dataset data --dataset data --out out/x --threads 0
 refused 2 '--playlists' "$tutti" embed evaluate --dataset data --playlists 0
 refused 2 '--prior-strength' "$tutti" embed evaluate --dataset data --prior-strength -1
-refused 2 '--regularization' "$tutti" embed cf --dataset data --out out/x --regularization 0
+refused 2 '--regularization' "$tutti" embed cf --dataset data --out out/x --regularization -1
+refused 2 '--cutoff' "$tutti" embed cf --dataset data --out out/x --cutoff 0
+refused 2 '--sample' "$tutti" ids build --embeddings embeddings --dataset data --out out/x --levels 1 --num-codes 4 --sample 3
 awk -F, 'NR == 1 || ++seen[$1] <= 3' playlists.csv >short.csv
 made "$tutti" import csv short.csv --out short_data
 refused 3 'no playlist was drawn' "$tutti" embed evaluate --dataset short_data --epochs 1 --dim 4
