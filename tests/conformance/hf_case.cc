@@ -211,6 +211,35 @@ void write_logits(const std::filesystem::path& path, const trainer::T5Model& mod
   checkpoints::write_safetensors(path, tensors, {});
 }
 
+// What diverse beams find, with duplicates as transformers leaves them: "diverse": a list a
+// setting.
+void write_diverse_beams(const trainer::T5Model& model, const data::Tokenizer& tokenizer,
+                         const ids::IdTable& table, const ids::Trie& trie,
+                         checkpoints::Softmax softmax, const std::vector<std::string>& titles,
+                         nlohmann::json* json) {
+  struct Setting {
+    int beam, groups;
+    double penalty;
+  };
+  for (const auto& [beam, groups, penalty] :
+       {Setting{8, 4, 0.25}, {12, 3, 0.25}, {12, 6, 1.5}, {6, 6, 0.25}}) {
+    trainer::GenerativeRanker ranker(model, tokenizer, table, trie,
+                                     {.beam = beam,
+                                      .groups = groups,
+                                      .diversity = penalty,
+                                      .distinct = false,
+                                      .softmax = softmax});
+    nlohmann::json found;
+    for (const auto& ranked : ranker.rank(titles, beam)) {
+      nlohmann::json list = nlohmann::json::array();
+      for (const trainer::Recommendation& r : ranked) list.push_back({r.track, r.score});
+      found.push_back(std::move(list));
+    }
+    (*json)["diverse"].push_back(
+        {{"beam", beam}, {"groups", groups}, {"penalty", penalty}, {"found", std::move(found)}});
+  }
+}
+
 }  // namespace
 
 void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax) {
@@ -266,6 +295,7 @@ void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax sof
     for (const trainer::Recommendation& r : ranked) list.push_back({r.track, r.score});
     json["found"].push_back(list);
   }
+  write_diverse_beams(model, tokenizer, ids.table, trie, softmax, titles, &json);
   std::ofstream(folder / "case.json") << json.dump();
 }
 

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import unicodedata
 
+import group_beams
 import peers
 
 peers.require("torch", "transformers", "sentencepiece", "safetensors")
@@ -145,6 +146,41 @@ def ranking_of_readme(export, case):
     return f"{len(case['titles'])} titles, largest difference of a score {worst:.1e}"
 
 
+def diverse_beams_are_those_of_transformers():
+    """Under the mask alone (a model of the full softmax) and renormalised over the children (a model of the trie's)."""
+    notes, compared, repeated, worst = [], 0, 0, 0.0
+    for softmax in ("full", "trie"):
+        files = folder / f"diverse-{softmax}"
+        files.mkdir()
+        peers.ours("hf", files, softmax)
+        found = json.loads((files / "case.json").read_text(encoding="utf-8"))
+        assert (found["text_rows"], found["titles"]) == (text_rows, case["titles"])
+        model = T5ForConditionalGeneration.from_pretrained(files / "export").eval()
+        tokenizer = AutoTokenizer.from_pretrained(files / "export")
+        children = {}
+        for ids in real_ids:
+            for length in range(len(ids)):
+                children.setdefault(ids[:length], set()).add(ids[length])
+        allowed = lambda batch, ids: sorted(children[tuple(ids[1:].tolist())])
+        for setting in found["diverse"]:
+            for title, expected in zip(found["titles"], setting["found"]):
+                theirs = {}
+                for ids, score in group_beams.search(
+                        model, tokenizer([title], return_tensors="pt"), allowed, num_beams=setting["beam"],
+                        num_beam_groups=setting["groups"], diversity_penalty=setting["penalty"],
+                        renormalize_logits=softmax == "trie", id_length=len(tracks[0]["ids"])):
+                    track = real_ids[tuple(ids)]
+                    repeated += track in theirs
+                    theirs[track] = max(score, theirs.get(track, score))
+                assert len(theirs) == len(expected), (softmax, setting, title)
+                for track, score in expected:
+                    worst = max(worst, abs(score - theirs[track]))
+                compared += len(expected)
+    assert worst <= TOLERANCE, worst
+    assert repeated > 0, "groups never met"
+    return f"{group_beams.source()}: {compared} tracks, {repeated} found twice, largest difference {worst:.1e}"
+
+
 def the_config_says_what_engines_look_for():
     config = json.loads(pathlib.Path(export, "config.json").read_text())
     generation = json.loads(pathlib.Path(export, "generation_config.json").read_text())
@@ -162,5 +198,6 @@ peers.run_checks(
     logits_are_ours,
     the_code_of_the_readme_finds_our_tracks,
     so_it_does_for_the_other_softmaxes,
+    diverse_beams_are_those_of_transformers,
     the_config_says_what_engines_look_for,
 )

@@ -66,6 +66,18 @@ class T5Scorer : public IdScorer {
   at::Tensor scores_;
 };
 
+// Fills `list` up to `size` tracks with those of `more` that it lacks.
+void append_missing(std::vector<Recommendation>& list, const std::vector<Recommendation>& more,
+                    size_t size) {
+  for (const Recommendation& r : more) {
+    if (list.size() >= size) return;
+    const bool listed = std::any_of(list.begin(), list.end(),
+                                    [&r](const auto& other) { return other.track == r.track; });
+    if (listed) continue;
+    list.push_back({r.track, list.empty() ? r.score : std::min(r.score, list.back().score)});
+  }
+}
+
 }  // namespace
 
 GenerativeRanker::GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
@@ -90,9 +102,25 @@ std::vector<std::vector<Recommendation>> GenerativeRanker::rank_batch(
               tokens.mutable_data_ptr<int64_t>() + i * longest);
     lengths.mutable_data_ptr<int64_t>()[i] = std::ssize(*titles[i]);
   }
-  T5Scorer scorer(model_, model_.start(model_.encode(tokens, lengths), lengths));
-  return beam_search(scorer, trie_, table_.levels, num_titles,
-                     {.beam = options_.beam, .k = k, .softmax = options_.softmax});
+  const at::Tensor encoded = model_.encode(tokens, lengths);
+  const auto search = [&](const BeamOptions& options) {
+    T5Scorer scorer(model_, model_.start(encoded, lengths));
+    return beam_search(scorer, trie_, table_.levels, num_titles, options);
+  };
+  auto lists = search({.beam = options_.beam,
+                       .k = k,
+                       .softmax = options_.softmax,
+                       .groups = options_.groups,
+                       .diversity = options_.diversity,
+                       .distinct = options_.distinct});
+  const auto wanted = static_cast<size_t>(std::min<int64_t>(k, table_.num_tracks()));
+  const auto is_short = [wanted](const auto& list) { return list.size() < wanted; };
+  const bool fill = options_.groups > 1 && options_.distinct;
+  if (fill && std::any_of(lists.begin(), lists.end(), is_short)) {
+    const auto plain = search({.beam = options_.beam, .k = k, .softmax = options_.softmax});
+    for (size_t i = 0; i < lists.size(); ++i) append_missing(lists[i], plain[i], wanted);
+  }
+  return lists;
 }
 
 std::vector<std::vector<Recommendation>> GenerativeRanker::rank(std::span<const std::string> titles,

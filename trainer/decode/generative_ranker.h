@@ -13,12 +13,17 @@
 namespace tutti::trainer {
 
 struct GenerativeOptions {
-  int beam = 32;                      // see BeamOptions
+  int beam = 32;  // see BeamOptions, also for the next three
+  int groups = 1;
+  double diversity = 0;
+  bool distinct = true;               // false: as transformers; lists are not filled then
   Softmax softmax = Softmax::kLevel;  // the one the model was trained with
   int titles_at_once = 32;            // titles a forward pass, of about one length
 };
 
 // Title words in, tracks out: encodes titles in padded batches and searches the trie of all IDs.
+// Where diverse groups find fewer than k tracks, those that plain beams find come behind them, with
+// scores no better than the last.
 // Model, tokenizer, table and trie must outlive the ranker.
 class GenerativeRanker : public Ranker {
  public:

@@ -260,5 +260,139 @@ TEST(BeamSearch, FinishesIdsOfDifferentLengths) {
   EXPECT_EQ(tracks, (std::set<int32_t>{0, 1, 2}));
 }
 
+// Diverse beams as transformers 4.56 writes them: scores of all tokens of every beam of a group,
+// tokens outside the trie at minus infinity, the penalty of every beam of the groups before, and
+// with `renormalize` a softmax over what is left. No duplicates are replaced.
+std::map<int32_t, float> diverse_beams_by_definition(const ids::IdTable& table, int32_t title,
+                                                     Softmax softmax, int beams, int groups,
+                                                     double penalty) {
+  struct Partial {
+    std::vector<int32_t> tokens;
+    double score = 0;
+  };
+  std::vector<std::vector<Partial>> held(groups, std::vector<Partial>(1));
+  for (size_t position = 0; position < table.levels.size(); ++position) {
+    const auto& level = table.levels[position];
+    const bool over_children =
+        checkpoints::is_over_children(softmax, position + 1 == table.levels.size());
+    std::map<int32_t, int> taken;
+    for (auto& group : held) {
+      std::vector<Partial> candidates;
+      for (const Partial& beam : group) {
+        std::set<int32_t> children;
+        for (int32_t track = 0; track < table.num_tracks(); ++track) {
+          const auto id = table.id_of(track);
+          if (std::equal(beam.tokens.begin(), beam.tokens.end(), id.begin()))
+            children.insert(id[position]);
+        }
+        const auto logits = FakeScorer::logits_of(title, beam.tokens, level);
+        double sum = over_children ? 0.0 : mass_outside(softmax);
+        for (int32_t t = level.first_token; t < level.first_token + level.num_tokens; ++t) {
+          const double logit = logits[t - level.first_token];
+          if (!over_children) sum += std::exp(logit);
+          if (over_children && children.contains(t)) sum += std::exp(logit - penalty * taken[t]);
+        }
+        for (const int32_t t : children) {
+          Partial next = beam;
+          next.tokens.push_back(t);
+          next.score += logits[t - level.first_token] - penalty * taken[t] - std::log(sum);
+          candidates.push_back(std::move(next));
+        }
+      }
+      std::sort(candidates.begin(), candidates.end(),
+                [](const auto& a, const auto& b) { return a.score > b.score; });
+      candidates.resize(std::min<size_t>(candidates.size(), beams / groups));
+      group = std::move(candidates);
+      for (const Partial& beam : group) ++taken[beam.tokens.back()];
+    }
+  }
+  std::map<int32_t, float> best;  // by track
+  for (const auto& group : held) {
+    for (const Partial& beam : group) {
+      for (int32_t track = 0; track < table.num_tracks(); ++track) {
+        const auto id = table.id_of(track);
+        if (!std::equal(id.begin(), id.end(), beam.tokens.begin(), beam.tokens.end())) continue;
+        const auto [found, is_new] = best.try_emplace(track, static_cast<float>(beam.score));
+        if (!is_new) found->second = std::max(found->second, static_cast<float>(beam.score));
+      }
+    }
+  }
+  return best;
+}
+
+TEST(DiverseBeams, AreThoseOfTheDefinitionForEverySoftmax) {
+  const auto table = random_table(150, 8, 12);
+  const auto trie = ids::build_trie(table);
+  for (const Softmax softmax : {Softmax::kLevel, Softmax::kTrie, Softmax::kIds, Softmax::kFull}) {
+    for (const auto& [groups, penalty] : {std::pair(1, 0.0), {3, 0.25}, {6, 0.25}, {6, 2.0}}) {
+      FakeScorer scorer;
+      const auto lists = beam_search(scorer, trie, table.levels, 3,
+                                     {.beam = 12,
+                                      .k = 12,
+                                      .softmax = softmax,
+                                      .groups = groups,
+                                      .diversity = penalty,
+                                      .distinct = false});
+      for (int32_t title = 0; title < 3; ++title) {
+        const auto expected =
+            diverse_beams_by_definition(table, title, softmax, 12, groups, penalty);
+        ASSERT_EQ(lists[title].size(), expected.size());
+        for (const auto& r : lists[title]) {
+          ASSERT_TRUE(expected.contains(r.track));
+          EXPECT_NEAR(r.score, expected.at(r.track), 1e-4);
+        }
+        EXPECT_TRUE(std::is_sorted(lists[title].begin(), lists[title].end(),
+                                   [](const auto& a, const auto& b) { return a.score > b.score; }));
+      }
+    }
+  }
+}
+
+TEST(DiverseBeams, LeaveTracksToEachOther) {
+  const auto table = random_table(300, 10, 13);
+  const auto trie = ids::build_trie(table);
+  for (const double penalty : {0.0, 0.25, 4.0}) {
+    const BeamOptions options = {.beam = 20, .k = 20, .groups = 10, .diversity = penalty};
+    BeamOptions as_they_come = options;
+    as_they_come.distinct = false;
+    FakeScorer scorer, other;
+    const auto lists = beam_search(scorer, trie, table.levels, 4, options);
+    const auto fewer = beam_search(other, trie, table.levels, 4, as_they_come);
+    for (size_t title = 0; title < lists.size(); ++title) {
+      std::set<int32_t> tracks;
+      for (const auto& r : lists[title]) tracks.insert(r.track);
+      EXPECT_EQ(tracks.size(), lists[title].size());
+      EXPECT_GE(lists[title].size(), 15U);  // groups may run out of suffixes
+      if (penalty == 0) {                   // all groups find the same two
+        EXPECT_LE(fewer[title].size(), 2U);
+        for (const auto& r : fewer[title]) EXPECT_TRUE(tracks.contains(r.track));
+      }
+    }
+  }
+}
+
+TEST(DiverseBeams, StartEveryGroupWithAnotherTokenWhenThePenaltyIsLarge) {
+  const auto table = random_table(400, 10, 14);
+  const auto trie = ids::build_trie(table);
+  FakeScorer scorer;
+  const auto lists = beam_search(scorer, trie, table.levels, 2,
+                                 {.beam = 10, .k = 10, .groups = 10, .diversity = 1e3});
+  for (const auto& list : lists) {
+    std::set<int32_t> first_tokens;
+    for (const auto& r : list) first_tokens.insert(table.id_of(r.track)[0]);
+    EXPECT_EQ(first_tokens.size(), 10U);
+  }
+}
+
+TEST(DiverseBeams, AskTheModelOnceForAPartialIdThatSeveralGroupsHold) {
+  const auto table = random_table(300, 10, 15);
+  const auto trie = ids::build_trie(table);
+  FakeScorer one, ten;
+  beam_search(one, trie, table.levels, 1, {.beam = 2, .k = 2, .distinct = false});
+  beam_search(ten, trie, table.levels, 1,
+              {.beam = 20, .k = 2, .groups = 10, .diversity = 0, .distinct = false});
+  EXPECT_EQ(ten.num_rows, one.num_rows);
+}
+
 }  // namespace
 }  // namespace tutti::trainer

@@ -1,6 +1,7 @@
 #include "trainer/decode/generative_ranker.h"
 
 #include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -110,6 +111,17 @@ TEST_F(GenerativeRankerTest, GivesTheSameListsAtAnyBatchSize) {
         EXPECT_NEAR(lists[i][place].score, together[i][place].score, 1e-4);
       }
     }
+  }
+}
+
+TEST_F(GenerativeRankerTest, FillsTheListsOfDiverseBeamsWithThoseOfPlainOnes) {
+  const auto lists = ranker({.beam = 8, .groups = 4, .diversity = 0.5}).rank(kTitles, kTracks);
+  for (const auto& list : lists) {
+    std::set<int32_t> tracks;
+    for (const auto& r : list) tracks.insert(r.track);
+    EXPECT_EQ(tracks.size(), static_cast<size_t>(kTracks));
+    EXPECT_TRUE(std::is_sorted(list.begin(), list.end(),
+                               [](const auto& a, const auto& b) { return a.score > b.score; }));
   }
 }
 
