@@ -1,18 +1,13 @@
 #include "checkpoints/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 #include <cstring>
 #include <unordered_map>
 
 #include <fmt/core.h>
 #include <fmt/ranges.h>
 
+#include "checkpoints/file_mapping.h"
 #include "checkpoints/safetensors_format.h"
 #include "checkpoints/safetensors_header.h"
 #include "dist/runtime/errors.h"
@@ -39,60 +34,12 @@ int64_t NamedTensor::num_elements() const {
   return n;
 }
 
-namespace {
-
-// A whole file, mapped read-only.
-class Mapping {
- public:
-  explicit Mapping(const std::filesystem::path& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail(path, errno);
-    struct stat status {};
-    if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-      const int error = errno;
-      ::close(fd);
-      fail(path, S_ISREG(status.st_mode) ? error : EINVAL);
-    }
-    size_ = status.st_size;
-    if (size_ > 0) {
-      void* at = ::mmap(nullptr, static_cast<size_t>(size_), PROT_READ, MAP_PRIVATE, fd, 0);
-      if (at == MAP_FAILED) {
-        const int error = errno;
-        ::close(fd);
-        fail(path, error);
-      }
-      data_ = static_cast<const char*>(at);
-    }
-    ::close(fd);
-  }
-  ~Mapping() {
-    if (data_ != nullptr) ::munmap(const_cast<char*>(data_), static_cast<size_t>(size_));
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(const Mapping&) = delete;
-
-  std::string_view bytes() const { return {data_, static_cast<size_t>(size_)}; }
-
- private:
-  [[noreturn]] static void fail(const std::filesystem::path& path, int error) {
-    throw DataError(Problem{.file = path.string(),
-                            .place = {},
-                            .found = fmt::format("cannot read: {}", std::strerror(error)),
-                            .expected = "a safetensors file",
-                            .cure = {}});
-  }
-
-  const char* data_ = nullptr;
-  int64_t size_ = 0;
-};
-
-}  // namespace
-
 struct SafetensorsFile::Impl {
-  explicit Impl(const std::filesystem::path& file) : path(file), mapping(file) {}
+  explicit Impl(const std::filesystem::path& file)
+      : path(file), mapping(file, "a safetensors file") {}
 
   std::filesystem::path path;
-  Mapping mapping;
+  FileMapping mapping;
   std::vector<NamedTensor> tensors;
   std::unordered_map<std::string, size_t> by_name;
   std::map<std::string, std::string> metadata;

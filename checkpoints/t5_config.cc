@@ -5,7 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "dist/runtime/errors.h"
+#include "checkpoints/json_fields.h"
 
 namespace tutti::checkpoints {
 namespace {
@@ -33,31 +33,6 @@ void visit_flags(Config& config, Visitor&& visit) {
   visit("text_head", config.text_head);
 }
 
-// Reads fields of one document and says which one is wrong.
-class FieldReader {
- public:
-  FieldReader(const nlohmann::json& json, std::string origin)
-      : json_(json), origin_(std::move(origin)) {}
-
-  [[noreturn]] void fail(const std::string& field, const std::string& expected) const {
-    const auto found = json_.find(field);
-    throw DataError(Problem{.file = origin_,
-                            .place = "model config, field '" + field + "'",
-                            .found = found == json_.end() ? "nothing" : found->dump(),
-                            .expected = expected,
-                            .cure = {}});
-  }
-  const nlohmann::json& at(const std::string& field, const std::string& expected) const {
-    const auto found = json_.find(field);
-    if (found == json_.end()) fail(field, expected);
-    return *found;
-  }
-
- private:
-  const nlohmann::json& json_;
-  std::string origin_;
-};
-
 }  // namespace
 
 const char* name_of(FeedForwardForm form) {
@@ -74,23 +49,12 @@ nlohmann::json to_json(const T5Config& config) {
 }
 
 T5Config t5_config_from_json(const nlohmann::json& json, const std::string& origin) {
-  const FieldReader fields(json, origin);
+  const JsonFields fields(json, origin, "model config, ");
   if (fields.at("arch", "t5") != "t5") fields.fail("arch", "t5");
   T5Config config;
-  visit_sizes(config, [&](const char* name, int64_t& value) {
-    constexpr const char* kExpected = "a positive integer";
-    const nlohmann::json& field = fields.at(name, kExpected);
-    if (!field.is_number_integer() || field.get<int64_t>() <= 0) fields.fail(name, kExpected);
-    value = field.get<int64_t>();
-  });
-  visit_flags(config, [&](const char* name, bool& value) {
-    const nlohmann::json& field = fields.at(name, "true or false");
-    if (!field.is_boolean()) fields.fail(name, "true or false");
-    value = field.get<bool>();
-  });
-  const nlohmann::json& epsilon = fields.at("layer_norm_epsilon", "a number");
-  if (!epsilon.is_number()) fields.fail("layer_norm_epsilon", "a number");
-  config.layer_norm_epsilon = epsilon.get<double>();
+  visit_sizes(config, [&](const char* name, int64_t& value) { value = fields.size(name); });
+  visit_flags(config, [&](const char* name, bool& value) { value = fields.flag(name); });
+  config.layer_norm_epsilon = fields.number("layer_norm_epsilon");
   const nlohmann::json& form = fields.at("feed_forward_proj", "relu or gated-gelu");
   const auto* known = std::find_if(kForms.begin(), kForms.end(),
                                    [&](FeedForwardForm f) { return form == name_of(f); });

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,29 +9,47 @@
 
 namespace tutti::data {
 
-// A SentencePiece model with T5's conventions: pad 0, eos 1, unk 2, no bos. Its bytes are
-// spiece.model.
+class TextEncoder;
+
+// What text that spells a special token ("<|im_end|>", "[SEP]") becomes.
+enum class SpecialText {
+  kAsText,    // what users write: never a special token
+  kAsTokens,  // what templates hold
+};
+
+// Text to the ids that a model reads. Three kinds behind one face: SentencePiece with T5's
+// conventions (pad 0, eos 1, unk 2, no bos), byte-level BPE (GPT-2, Llama 3, SmolLM2, Qwen2) and
+// WordPiece (BERT). Text that is not UTF-8 reads as if U+FFFD stood there.
 class Tokenizer {
  public:
-  // DataError when the bytes are no SentencePiece model or the special ids differ. `origin`: path
-  // or role, for the message.
-  static Tokenizer from_bytes(std::string serialized_model, const std::string& origin);
+  // The bytes of a spiece.model or a tokenizer.json; they tell which. A tokenizer.json with a
+  // unigram model becomes a SentencePiece model. DataError when the bytes are neither, or a step of
+  // tokenizer.json is none that is followed exactly. `origin`: path or role, for the message.
+  static Tokenizer from_bytes(std::string serialized, const std::string& origin);
   static Tokenizer from_file(const std::string& path);
+  // spiece.model of the folder, or else its tokenizer.json. DataError when there is neither.
+  static Tokenizer from_folder(const std::filesystem::path& folder);
   ~Tokenizer();
   Tokenizer(Tokenizer&&) noexcept;
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
-  int32_t num_pieces() const;
-  std::vector<int32_t> encode(std::string_view text) const;  // pieces followed by eos; never empty
-  std::string_view piece(int32_t id) const;
-  const std::string& bytes() const;
+  int32_t num_pieces() const;  // ids are below
+  // A whole text as the model reads it, with the tokens that its kind adds: T5's eos behind, BERT's
+  // [CLS] and [SEP] around, Llama 3's bos in front. Special tokens in the text stay text.
+  std::vector<int32_t> encode(std::string_view text) const;
+  // A part of a text: nothing is added.
+  std::vector<int32_t> encode_part(std::string_view text, SpecialText special) const;
+  std::string_view piece(int32_t id) const;  // as the vocabulary spells it
 
-  static constexpr int32_t kPad = 0, kEos = 1, kUnk = 2;
+  // What to store beside a model, and under which name: "spiece.model" or "tokenizer.json".
+  const std::string& bytes() const;
+  const char* file_name() const;
+
+  static constexpr int32_t kPad = 0, kEos = 1, kUnk = 2;  // of T5's vocabularies
 
  private:
-  struct Impl;
-  explicit Tokenizer(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  explicit Tokenizer(std::unique_ptr<TextEncoder> encoder);
+  std::unique_ptr<TextEncoder> encoder_;
 };
 
 struct TokenizerTraining {

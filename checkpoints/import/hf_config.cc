@@ -2,82 +2,17 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <optional>
 
 #include <nlohmann/json.hpp>
 
-#include "dist/runtime/errors.h"
+#include "checkpoints/json_fields.h"
 
 namespace tutti::checkpoints {
 namespace {
 
 using nlohmann::json;
 
-json read_json(const std::filesystem::path& path) {
-  std::ifstream in(path, std::ios::binary);
-  json document = in ? json::parse(in, nullptr, /*allow_exceptions=*/false) : json();
-  if (document.is_object()) return document;
-  throw DataError(Problem{.file = path.string(),
-                          .place = {},
-                          .found = in ? "a file that is no JSON object" : "no such file",
-                          .expected = "the config of a T5ForConditionalGeneration",
-                          .cure = "give a folder that transformers' save_pretrained wrote"});
-}
-
-// One config.json. A field that is null counts as absent, as in transformers.
-class Config {
- public:
-  explicit Config(const std::filesystem::path& path)
-      : path_(path.string()), json_(read_json(path)) {}
-
-  [[noreturn]] void fail(const char* field, const std::string& expected,
-                         const std::string& cure = "") const {
-    const json* value = find(field);
-    throw DataError(Problem{.file = path_,
-                            .place = std::string("field '") + field + "'",
-                            .found = value == nullptr ? "nothing" : value->dump(),
-                            .expected = expected,
-                            .cure = cure});
-  }
-
-  const json* find(const char* field) const {
-    const auto found = json_.find(field);
-    return found == json_.end() || found->is_null() ? nullptr : &*found;
-  }
-
-  int64_t size(const char* field, std::optional<int64_t> absent = std::nullopt) const {
-    const json* value = find(field);
-    if (value == nullptr && absent) return *absent;
-    if (value == nullptr || !value->is_number_integer() || value->get<int64_t>() <= 0) {
-      fail(field, "a positive integer");
-    }
-    return value->get<int64_t>();
-  }
-  double number(const char* field, double absent) const {
-    const json* value = find(field);
-    if (value == nullptr) return absent;
-    if (!value->is_number() || value->get<double>() <= 0) fail(field, "a positive number");
-    return value->get<double>();
-  }
-  bool flag(const char* field, bool absent) const {
-    const json* value = find(field);
-    if (value == nullptr) return absent;
-    if (!value->is_boolean()) fail(field, "true or false");
-    return value->get<bool>();
-  }
-  // The field is absent or has this value.
-  void require(const char* field, const json& expected, const std::string& cure = "") const {
-    const json* value = find(field);
-    if (value != nullptr && *value != expected) fail(field, expected.dump(), cure);
-  }
-
- private:
-  std::string path_;
-  json json_;
-};
-
-void require_architecture(const Config& config) {
+void require_architecture(const JsonFields& config) {
   const json* type = config.find("model_type");
   if (type == nullptr || *type != "t5") {
     config.fail("model_type", "\"t5\"", "give a T5, T5 v1.1 or Flan-T5");
@@ -95,7 +30,7 @@ void require_architecture(const Config& config) {
   }
 }
 
-FeedForwardForm feed_forward_of(const Config& config) {
+FeedForwardForm feed_forward_of(const JsonFields& config) {
   const json* form = config.find("feed_forward_proj");
   if (form == nullptr || *form == "relu") {
     config.require("is_gated_act", false);
@@ -111,7 +46,9 @@ FeedForwardForm feed_forward_of(const Config& config) {
 }  // namespace
 
 HfT5Config read_hf_t5_config(const std::filesystem::path& path) {
-  const Config config(path);
+  const JsonFields config =
+      JsonFields::read(path, "the config of a T5ForConditionalGeneration",
+                       "give a folder that transformers' save_pretrained wrote");
   require_architecture(config);
   for (const auto& [field, id] :
        {std::pair("pad_token_id", 0), {"eos_token_id", 1}, {"decoder_start_token_id", 0}}) {

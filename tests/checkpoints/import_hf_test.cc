@@ -279,6 +279,8 @@ TEST_F(ImportHf, RefusesAnIndexThatDoesNotFitItsFiles) {
 TEST_F(ImportHf, SaysWhatIsMissing) {
   with_vocabulary_ = false;
   EXPECT_THAT(refusal(), AllOf(HasSubstr("spiece.model"), HasSubstr("T5Tokenizer")));
+  write_bytes(folder_ / "base/tokenizer.json", "{}");
+  EXPECT_THAT(open().vocabulary_path(), testing::EndsWith("tokenizer.json"));
   with_vocabulary_ = true;
   write();
   std::filesystem::remove(folder_ / "base/model.safetensors");
