@@ -55,7 +55,9 @@ class IdScorer {
 // groups choose one after the other at each position, and penalties stay in the running score and
 // so in the final order. Where the softmax is over the children (Softmax::kTrie, and the last
 // level) the penalty is taken before it normalises, as with renormalize_logits=True; a single child
-// is no choice and is not penalised. transformers returns a track as often as groups find it. Here,
+// is no choice and is not penalised. A group of more beams than the first level has
+// children stays smaller, where transformers adds copies that count as choices. transformers
+// returns a track as often as groups find it. Here,
 // with `distinct`, a group takes the next best instead of a partial ID that earlier groups hold as
 // often as there are tracks below it; a list is shorter than k when groups run out of candidates
 // even so.

@@ -156,9 +156,8 @@ TEST(DiverseBeams, SpreadOverMoreFirstTokensAsThePenaltyGrows) {
   size_t before = 0;
   for (const double penalty : {0.0, 0.5, 20.0}) {
     std::set<int32_t> first;
-    for (const auto& r : search({.beam = 5, .k = 5, .groups = 5, .diversity = penalty})[0]) {
-      first.insert(table.id_of(r.track)[0]);
-    }
+    const auto lists = search({.beam = 5, .k = 5, .groups = 5, .diversity = penalty});
+    for (const auto& r : lists[0]) first.insert(table.id_of(r.track)[0]);
     EXPECT_GE(first.size(), before);
     before = first.size();
   }
