@@ -32,6 +32,7 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm);
 int run_ids_report(const std::vector<std::string>& args, Communicator& comm);
 int run_train(const std::vector<std::string>& args, Communicator& comm);
 int run_evaluate(const std::vector<std::string>& args, Communicator& comm);
+int run_report(const std::vector<std::string>& args, Communicator& comm);
 int run_recommend(const std::vector<std::string>& args, Communicator& comm);
 int run_export(const std::vector<std::string>& args, Communicator& comm);
 

@@ -1,26 +1,19 @@
 #pragma once
 
-#include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
-#include <nlohmann/json.hpp>
-
-#include "ids/path_report.h"
-#include "ids/reconstruction_report.h"
+#include "launch/ids_report_json.h"
 
 namespace tutti::launch {
 
-// What `tutti ids report` found, and about what.
-struct IdsReport {
-  std::string id_table_hash, dataset_hash, embeddings_hash;  // empty: not given
-  std::string space, norm;
-  ids::PathReport paths;
-  std::optional<ids::ReconstructionReport> reconstruction;  // none without embeddings
-};
-
-nlohmann::json to_json(const IdsReport& report);
 std::string to_text(const IdsReport& report);  // for the terminal
 // One page that needs nothing else: tables and plots, legible printed and in dark mode.
 std::string to_html(const IdsReport& report);
+// Its parts, for a page of other things too: titles (text) with what is below them (HTML), and what
+// it is about.
+std::vector<std::pair<std::string, std::string>> ids_report_sections(const IdsReport& report);
+std::string origin_words(const IdsReport& report);
 
 }  // namespace tutti::launch

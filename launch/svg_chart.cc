@@ -6,26 +6,21 @@
 
 #include <fmt/format.h>
 
+#include "launch/chart_scale.h"
+
 namespace tutti::launch {
 namespace {
 
 constexpr double kHeight = 250, kLeft = 52, kTop = 34, kBottom = 40;
-constexpr double kSlotWidth = 100, kBarWidth = 72;
-
-// 1, 2 or 5 times a power of ten: about four ticks up to `most`.
-double tick_step(double most) {
-  const double power = std::pow(10, std::floor(std::log10(most / 4)));
-  for (const double factor : {1.0, 2.0, 5.0}) {
-    if (most / (factor * power) <= 5) return factor * power;
-  }
-  return 10 * power;
-}
+constexpr double kSlotWidth = 100, kSlotGap = 28;
+constexpr double kNarrowBar = 13;  // at least, with room for an interval
 
 std::string legend(const std::vector<BarSeries>& series) {
   if (series.size() < 2) return "";
   std::string text = "<figcaption class=\"legend\">";
   for (size_t s = 0; s < series.size(); ++s) {
-    text += fmt::format("<span><i class=\"s{}\"></i>{}</span>", s, escape_html(series[s].name));
+    text += fmt::format("<span><i class=\"s{}\"></i>{}</span>", s % kChartColors,
+                        escape_html(series[s].name));
   }
   return text + "</figcaption>";
 }
@@ -61,11 +56,15 @@ std::string bar_chart(const std::string& title, const std::string& y_axis,
   double most = 0;
   for (const auto& one : series) {
     for (const double value : one.values) most = std::max(most, std::isfinite(value) ? value : 0);
+    for (const auto& [low, high] : one.intervals) most = std::max(most, high);
   }
   if (most <= 0) most = 1;
   const double step = tick_step(most), top = step * std::ceil(most / step);
   const double plot_height = kHeight - kTop - kBottom;
-  const double width = kLeft + kSlotWidth * static_cast<double>(labels.size()) + 10;
+  const double slot_width =
+      std::max(kSlotWidth, kNarrowBar * static_cast<double>(series.size()) + kSlotGap);
+  const double bars_width = slot_width - kSlotGap;
+  const double width = kLeft + slot_width * static_cast<double>(labels.size()) + 10;
   const auto y_of = [&](double value) { return kTop + plot_height * (1 - value / top); };
 
   std::string svg = fmt::format(
@@ -79,18 +78,26 @@ std::string bar_chart(const std::string& title, const std::string& y_axis,
         "<text class=\"tick\" x=\"{:.0f}\" y=\"{:.1f}\">{:g}</text>\n",
         kLeft, width, y, y, kLeft - 6, y + 4, step * i);
   }
-  const double bar = kBarWidth / static_cast<double>(series.size());
+  const double bar = bars_width / static_cast<double>(series.size());
   for (size_t i = 0; i < labels.size(); ++i) {
-    const double slot = kLeft + kSlotWidth * (static_cast<double>(i) + 0.5);
+    const double slot = kLeft + slot_width * (static_cast<double>(i) + 0.5);
     for (size_t s = 0; s < series.size(); ++s) {
       const double value = series[s].values[i];
       if (!std::isfinite(value)) continue;
-      const double x = slot - kBarWidth / 2 + bar * static_cast<double>(s), y = y_of(value);
+      const double x = slot - bars_width / 2 + bar * static_cast<double>(s), y = y_of(value);
       svg += fmt::format(
-          "<rect class=\"s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>"
-          "<text class=\"value\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n",
-          s, x, y, bar - 2, kHeight - kBottom - y, x + bar / 2 - 1, y - 4,
-          escape_html(series[s].captions[i]));
+          "<rect class=\"s{}\" x=\"{:.1f}\" y=\"{:.1f}\" width=\"{:.1f}\" height=\"{:.1f}\"/>",
+          s % kChartColors, x, y, bar - 2, kHeight - kBottom - y);
+      const double middle = x + bar / 2 - 1;
+      if (i < series[s].intervals.size()) {
+        const auto& [low, high] = series[s].intervals[i];
+        svg += fmt::format("<path class=\"whisker\" d=\"M{:.1f} {:.1f}V{:.1f}\"/>", middle,
+                           y_of(low), y_of(high));
+      }
+      if (i < series[s].captions.size()) {
+        svg += fmt::format("<text class=\"value\" x=\"{:.1f}\" y=\"{:.1f}\">{}</text>\n", middle,
+                           y - 4, escape_html(series[s].captions[i]));
+      }
     }
     svg += fmt::format("<text class=\"label\" x=\"{:.1f}\" y=\"{:.0f}\">{}</text>\n", slot,
                        kHeight - kBottom + 18, escape_html(labels[i]));

@@ -1,17 +1,22 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 // Plots as inline SVG for self-contained HTML pages. Colours are CSS variables of the page
-// (--ink, --grid, --series-0, --series-1), so that a plot follows its light, dark or printed form.
+// (html_page.h), so that a plot follows its light, dark or printed form.
 namespace tutti::launch {
+
+constexpr size_t kChartColors = 8;  // further series start again with the first
 
 struct BarSeries {
   std::string name;
-  std::vector<double> values;         // one a label; not finite: no bar
-  std::vector<std::string> captions;  // above the bars
+  std::vector<double> values;                             // one a label; not finite: no bar
+  std::vector<std::string> captions;                      // above the bars; empty: none
+  std::vector<std::pair<double, double>> intervals = {};  // low, high; empty: none
 };
 
 // Bars by label, the series side by side. `title` also tells screen readers what is shown.

@@ -45,6 +45,13 @@ TEST(SvgChart, EscapesTextOfOthers) {
   EXPECT_THAT(bar_chart("a<b", "y", {"<i>"}, {{"s", {1}, {"&"}}}), Not(HasSubstr("<i>")));
 }
 
+TEST(SvgChart, DrawsIntervalsAndNeedsNoCaptions) {
+  const auto svg = bar_chart("x", "y", {"a"}, {{"s", {1}, {}, {{0, 2}}}});
+  EXPECT_EQ(count_of(svg, "class=\"value\""), 0U);
+  EXPECT_THAT(svg, HasSubstr("V34.0"));        // the upper end is the top of the axis
+  EXPECT_THAT(svg, HasSubstr("y=\"122.0\""));  // the bar half as high
+}
+
 TEST(HeatTable, ShadesByTheLargestValueOffTheDiagonal) {
   const auto html = heat_table("bits", {"a", "b"}, {7, 0.5, 0.25, 6});
   EXPECT_THAT(html, HasSubstr("--share:60%\">0.50"));

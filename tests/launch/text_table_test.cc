@@ -20,5 +20,15 @@ TEST(TextTable, OfNoRowsIsEmpty) {
   EXPECT_EQ(align_columns({}), "");
 }
 
+TEST(MarkdownTable, EscapesWhatWouldBeMarkup) {
+  EXPECT_EQ(markdown_table({{"a|b", "k"}, {"<i>\n_x_", "1"}}),
+            "| a\\|b | k |\n| --- | ---: |\n| \\<i\\> \\_x\\_ | 1 |\n");
+}
+
+TEST(CsvTable, QuotesWhatWouldEndACell) {
+  EXPECT_EQ(csv_table({{"a", "b"}, {"x,y", "say \"no\""}, {"two\nlines", ""}}),
+            "a,b\n\"x,y\",\"say \"\"no\"\"\"\n\"two\nlines\",\n");
+}
+
 }  // namespace
 }  // namespace tutti::launch

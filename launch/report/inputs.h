@@ -1,0 +1,47 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "dist/runtime/artefact.h"
+#include "launch/ids_report_json.h"
+#include "launch/report/run_log.h"
+#include "launch/report/scores.h"
+
+namespace tutti::launch {
+
+struct ExampleSystem {
+  std::string name;
+  std::vector<std::string> tracks;  // best first, as they are shown
+  std::vector<bool> is_hit;         // of each
+};
+
+struct ExamplePrompt {
+  std::string block, prompt;
+  int64_t num_relevant = 0;
+  std::vector<ExampleSystem> systems;
+};
+
+struct DatasetFacts {
+  std::string path;
+  Manifest manifest;
+};
+
+// What a report is made of. Any part may be missing.
+struct ReportInputs {
+  std::vector<Scores> scores;
+  std::vector<RunLog> runs;
+  std::optional<IdsReport> ids;
+  std::string ids_file;
+  std::optional<DatasetFacts> dataset;
+  std::vector<std::string> trec_folders;  // of --dump-run
+  std::vector<ExamplePrompt> examples;    // filled by read_examples()
+};
+
+// Opens every path and tells by what it holds what it is. DataError when one is nothing of ours,
+// when two are about different datasets, or an ID report is not about the IDs of the scores (the
+// hashes named); UsageError when there are two of what there can be one of.
+ReportInputs read_report_inputs(const std::vector<std::string>& paths);
+
+}  // namespace tutti::launch

@@ -1,0 +1,90 @@
+#include "launch/report/scores.h"
+
+#include <fmt/format.h>
+
+#include "launch/json_reader.h"
+
+namespace tutti::launch {
+namespace {
+
+ScoredMetric metric_of(const JsonReader& reader, const char* mean) {
+  return {reader.at(mean).number(), reader.at("low").number(), reader.at("high").number()};
+}
+
+ScoredSystem system_of(const JsonReader& reader, const std::string& headline) {
+  ScoredSystem system{.name = reader.at("ranker").text(), .metrics = {}, .against_best = {}};
+  for (const auto& [name, metric] : reader.at("metrics").members()) {
+    system.metrics[name] = metric_of(metric, "mean");
+  }
+  reader.at("metrics").at(headline);
+  const auto against_best = reader.at("against_best");
+  system.against_best = metric_of(against_best, "difference");
+  system.corrected_p_value = against_best.at("corrected_p_value").number();
+  system.effect_size = against_best.at("effect_size").number();
+  system.titles_per_second = reader.at("titles_per_second").number();
+  return system;
+}
+
+ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
+  ScoredBlock block{.name = reader.at("name").text(),
+                    .meaning = reader.at("meaning").text(),
+                    .num_queries = reader.at("queries").integer(),
+                    .num_titles = reader.at("titles").integer(),
+                    .num_candidates = reader.at("candidates").integer(),
+                    .systems = {},
+                    .best = reader.at("best").integer()};
+  for (const auto& row : reader.at("rows").elements()) {
+    block.systems.push_back(system_of(row, headline));
+  }
+  if (!block.empty() && (block.best < 0 || block.best >= std::ssize(block.systems))) {
+    reader.at("best").refuse("a row of the block");
+  }
+  return block;
+}
+
+}  // namespace
+
+const ScoredMetric* ScoredSystem::metric(const std::string& wanted) const {
+  const auto found = metrics.find(wanted);
+  return found == metrics.end() ? nullptr : &found->second;
+}
+
+const ScoredSystem* ScoredBlock::best_baseline(const std::string& headline) const {
+  const ScoredSystem* found = nullptr;
+  for (size_t i = 0; i + 1 < systems.size(); ++i) {
+    if (!found || systems[i].metric(headline)->mean > found->metric(headline)->mean) {
+      found = &systems[i];
+    }
+  }
+  return found;
+}
+
+std::string Scores::headline() const {
+  return fmt::format("hits@{}", k);
+}
+
+Scores scores_of(const nlohmann::json& document, const std::string& file) {
+  const JsonReader reader(document, file, "tutti evaluate --json");
+  Scores scores{.file = file,
+                .heading = reader.at("heading").texts(),
+                .notes = reader.at("notes").texts(),
+                .k = static_cast<int>(reader.at("k").integer()),
+                .dataset_hash = reader.at("dataset").text(),
+                .id_table_hash = {},
+                .checkpoint_hash = {},
+                .simulated = reader.at("simulated").truth(),
+                .options = reader.at("options").json(),
+                .blocks = {}};
+  if (!scores.options.is_object()) reader.at("options").refuse("an object");
+  if (reader.has("checkpoint")) {
+    scores.id_table_hash = reader.at("id_table").text();
+    scores.checkpoint_hash = reader.at("checkpoint").at("hash").text();
+    scores.step = reader.at("checkpoint").at("step").integer();
+  }
+  for (const auto& block : reader.at("blocks").elements()) {
+    scores.blocks.push_back(block_of(block, scores.headline()));
+  }
+  return scores;
+}
+
+}  // namespace tutti::launch

@@ -1,0 +1,139 @@
+#include <gmock/gmock.h>
+
+#include <gtest/gtest.h>
+
+#include "launch/report/model_card.h"
+#include "launch/report/sections.h"
+#include "tests/launch/report/report_case.h"
+
+namespace tutti::launch {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+
+ReportInputs inputs_of(const std::vector<nlohmann::json>& documents) {
+  ReportInputs inputs;
+  for (const auto& document : documents) {
+    inputs.scores.push_back(scores_of(document, "scores.json"));
+  }
+  return inputs;
+}
+
+nlohmann::json with_options(nlohmann::json document, const nlohmann::json& options) {
+  document["options"].update(options);
+  return document;
+}
+
+TEST(Report, SaysInItsFirstLinesThatABaselineWins) {
+  const auto text = markdown_of(make_report(inputs_of({scores_document()})));
+  const size_t first = text.find("A baseline finds more on 1 of 2 sets of queries");
+  ASSERT_NE(first, std::string::npos);
+  EXPECT_LT(first, text.find("## Systems"));
+  EXPECT_THAT(text, HasSubstr("seen titles: a baseline wins. generative hits@10 0.500"));
+  EXPECT_THAT(text, HasSubstr("0.50 times as much."));
+  // A difference that may be chance is called so.
+  EXPECT_THAT(text, HasSubstr("1.20 times as much, which cannot be told from chance (p 0.40"));
+}
+
+TEST(Report, SaysWhenNoBaselineWins) {
+  auto document = scores_document();
+  document["blocks"].erase(0);
+  EXPECT_THAT(markdown_of(make_report(inputs_of({document}))),
+              AllOf(HasSubstr("No baseline finds more"), Not(HasSubstr("a baseline wins"))));
+}
+
+TEST(Report, NeedsNothingFromOutside) {
+  const auto html = html_of(make_report(inputs_of({scores_document()})));
+  for (const char* outside : {"http:", "https:", "src=", "<script", "<link", "@import", "url("}) {
+    EXPECT_THAT(html, Not(HasSubstr(outside)));
+  }
+}
+
+TEST(Report, EscapesNamesOfOthersEverywhere) {
+  auto document = scores_document();
+  const std::string evil = "<img src=x onerror=alert(1)>\"'";
+  document["heading"] = {evil};
+  document["notes"] = {evil};
+  document["blocks"][0]["name"] = document["blocks"][0]["meaning"] = evil;
+  document["blocks"][0]["rows"][0]["ranker"] = evil;
+  auto inputs = inputs_of({document, with_options(document, {{"beam", 20}})});
+  inputs.examples = {{evil, evil, 1, {{evil, {evil}, {true}}}}};
+  RunLog run;
+  run.name = evil;
+  run.steps = {{1, 1, 2}, {2, 2, 1}};
+  run.validations = {{2, 2, 0.5, 0.5, 0.5, 1}};
+  inputs.runs = {run, run};
+  const auto report = make_report(inputs);
+  EXPECT_THAT(html_of(report), AllOf(Not(HasSubstr("<img")), HasSubstr("&lt;img")));
+  EXPECT_THAT(markdown_of(report), Not(HasSubstr(" <img")));
+  EXPECT_THAT(model_card(inputs), Not(HasSubstr(" <img")));
+}
+
+TEST(Report, LeavesOutWhatIsMissingAndSaysWhatWouldBringIt) {
+  const auto html = html_of(make_report(inputs_of({scores_document()})));
+  EXPECT_THAT(html, AllOf(Not(HasSubstr("<h2>Learning")), Not(HasSubstr("<h2>Decoding")),
+                          HasSubstr("learning curves: the run folder"),
+                          HasSubstr("the folder of tutti ids report"),
+                          HasSubstr("tutti evaluate --dump-run")));
+}
+
+TEST(Report, DrawsHitsAgainstBeamWidth) {
+  const auto document = scores_document();
+  auto html = html_of(make_report(inputs_of({document, with_options(document, {{"beam", 40}})})));
+  EXPECT_THAT(html,
+              AllOf(HasSubstr("Hits against beam width"), Not(HasSubstr("diversity penalty\""))));
+  // Another checkpoint is another line of the table, not a point of the curve.
+  auto other = with_options(document, {{"beam", 40}});
+  other["checkpoint"]["hash"] = "another";
+  html = html_of(make_report(inputs_of({document, other})));
+  EXPECT_THAT(html, AllOf(HasSubstr("All evaluations"), Not(HasSubstr("Hits against beam width"))));
+}
+
+TEST(Report, DrawsHitsAgainstPenaltyAndDistinctArtists) {
+  const auto document = scores_document();
+  const auto html = html_of(make_report(
+      inputs_of({document, with_options(document, {{"groups", 5}, {"diversity", 0.25}})})));
+  EXPECT_THAT(html, AllOf(HasSubstr("Hits against the diversity penalty"),
+                          HasSubstr("Hits against distinct artists"), HasSubstr(">0.25</text>"),
+                          Not(HasSubstr("Hits against beam width"))));
+}
+
+TEST(Report, MarksHitsOfExamples) {
+  ReportInputs inputs;
+  inputs.examples = {
+      {"seen titles", "rain", 2, {{"BM25", {"a", "b"}, {false, true}}, {"model", {"c"}, {true}}}}};
+  const auto html = html_of(make_report(inputs));
+  EXPECT_THAT(html, AllOf(HasSubstr("<td>a</td>"), HasSubstr("<td class=\"mark\">+ b</td>"),
+                          HasSubstr("<td class=\"mark\">+ c</td>"), HasSubstr("model (1)")));
+}
+
+TEST(Report, PutsFullDigitsIntoCsv) {
+  const auto report = make_report(inputs_of({scores_document()}));
+  ASSERT_EQ(report.csv_files.size(), 1U);
+  EXPECT_THAT(csv_table(report.csv_files[0].rows),
+              HasSubstr("scores.json,seen titles,BM25,hits@10,1,0.9,1.1\n"));
+}
+
+TEST(ModelCard, SaysThatPlaylistsAreSimulatedAndWhereABaselineWins) {
+  auto document = scores_document();
+  EXPECT_THAT(model_card(inputs_of({document})),
+              AllOf(HasSubstr("**The playlists are SIMULATED"), HasSubstr("- simulated-data"),
+                    HasSubstr("- On seen titles BM25 finds more"),
+                    HasSubstr("give `tutti report` the run folder")));
+  document["simulated"] = false;
+  EXPECT_THAT(model_card(inputs_of({document})), Not(HasSubstr("imulated-data")));
+}
+
+TEST(ModelCard, TellsTheRecipeWithoutPlaces) {
+  ReportInputs inputs;
+  RunLog run;
+  run.name = "run";
+  run.config = "[train]\ndataset = /home/me/data\nsteps = 5\nlearning-rate = 0.001\n";
+  inputs.runs = {run};
+  EXPECT_THAT(model_card(inputs), AllOf(HasSubstr("steps = 5\n"), Not(HasSubstr("/home/me"))));
+}
+
+}  // namespace
+}  // namespace tutti::launch
