@@ -21,8 +21,7 @@ std::span<const Command> all_commands() {
       {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
       {"evaluate", "the model beside tuned baselines, with intervals; TREC files", run_evaluate},
-      {"report", "all of it on one page: scores, curves, examples; model card, TensorBoard",
-       run_report},
+      {"report", "runs and scores on one page; model card, TensorBoard files", run_report},
       {"recommend", "words in, tracks out", run_recommend},
       {"export", "a run -> a folder that serving engines load", run_export},
   };

@@ -28,9 +28,9 @@ h3 { font-size: 1rem; margin: 1.2rem 0 0; }
 p, li { color: var(--soft); max-width: 46rem; } .lead p, .lead li { color: var(--ink); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid var(--grid); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; } td:not(:first-child) { white-space: nowrap; }
 .strong td { font-weight: 600; } td.mark { background: var(--mark); }
-.words th, .words td { text-align: left; vertical-align: top; font-size: .85rem; padding: .2rem .5rem; }
+.words th, .words td:nth-child(n) { text-align: left; white-space: normal; vertical-align: top; font-size: .85rem; padding: .2rem .5rem; }
 .scroll { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 figure { margin: 1rem 0; overflow-x: auto; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }

@@ -12,11 +12,12 @@ namespace tutti::launch {
 namespace {
 
 constexpr double kWidth = 520, kHeight = 300, kLeft = 56, kRight = 16, kTop = 36, kBottom = 46;
+constexpr double kInset = 12;  // so that the first markers stay clear of the axis
 constexpr double kRowHeight = 26, kLabelWidth = 250;
 constexpr double kDodge = 3;  // between intervals of two series at one x
 
 double x_of(const ChartScale& scale, double value) {
-  return kLeft + (kWidth - kLeft - kRight) * scale.share_of(value);
+  return kLeft + kInset + (kWidth - kLeft - kRight - 2 * kInset) * scale.share_of(value);
 }
 
 double y_of(const ChartScale& scale, double value) {

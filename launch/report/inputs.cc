@@ -70,9 +70,10 @@ void add_folder(ReportInputs* inputs, const std::string& path) {
     refuse_second(!inputs->trec_folders.empty(), path, "folder of TREC files");
     inputs->trec_folders.push_back(path);
   } else {
-    throw DataError({path, "",
-                     kind.empty() ? "a folder of something else" : fmt::format("of kind {}", kind),
-                     kExpected, ""});
+    throw DataError(
+        {path, "",
+         kind.empty() ? "a folder of something else" : fmt::format("an artefact of kind {}", kind),
+         kExpected, ""});
   }
 }
 

@@ -62,6 +62,10 @@ ReportSection missing_section(const ReportInputs& inputs) {
   if (inputs.scores.empty()) {
     missing.items.emplace_back("the table of systems: the file of tutti evaluate --json");
   }
+  if (!inputs.scores.empty() && !has_content(strata_section(inputs.scores.front()))) {
+    missing.items.emplace_back(
+        "strata of titles and tracks: a file of tutti evaluate --json that has them");
+  }
   if (inputs.runs.empty()) {
     missing.items.emplace_back("learning curves: the run folder");
   } else if (std::all_of(inputs.runs.begin(), inputs.runs.end(),
@@ -93,9 +97,12 @@ ReportDocument make_report(const ReportInputs& inputs) {
   if (!inputs.scores.empty()) {
     add(systems_section(inputs.scores.front()));
     add(cutoffs_section(inputs.scores.front()));
+    add(strata_section(inputs.scores.front()));
     add(evaluations_section(inputs));
     add(decoding_section(inputs));
     document.csv_files.push_back(systems_csv(inputs));
+    CsvFile strata = strata_csv(inputs.scores.front());
+    if (strata.rows.size() > 1) document.csv_files.push_back(std::move(strata));
   }
   add(learning_section(inputs.runs));
   if (!inputs.runs.empty()) document.csv_files.push_back(learning_csv(inputs.runs));

@@ -6,6 +6,7 @@
 #include "launch/line_chart.h"
 #include "launch/progress.h"
 #include "launch/report/sections.h"
+#include "launch/svg_chart.h"
 
 namespace tutti::launch {
 namespace {
@@ -31,9 +32,9 @@ std::string verdict_on(const ScoredBlock& block, const std::string& headline) {
   // The better of the two is the block's best row, so that the other one's p-value is theirs.
   const double p = (baseline_wins ? subject : *baseline).corrected_p_value;
   return fmt::format(
-      "{}: {}. {} {} of {}, {} {}: {:.2f} times as much{}.", block.name,
-      baseline_wins ? "a baseline wins" : fmt::format("{} finds most", subject.name), subject.name,
-      headline, interval_words(ours), baseline->name, interval_words(theirs),
+      "{}: {}. {} of {} {}, of {} {}; ratio {:.2f}{}.", block.name,
+      baseline_wins ? "a baseline wins" : fmt::format("{} finds most", subject.name), headline,
+      subject.name, interval_words(ours), baseline->name, interval_words(theirs),
       ours.mean / theirs.mean,
       p >= kLevel ? fmt::format(", which cannot be told from chance (p {:.2f}, corrected)", p)
                   : "");
@@ -132,7 +133,7 @@ ReportSection systems_section(const Scores& scores) {
   section.parts.emplace_back(ReportText{
       "Means over queries. Intervals: 1,000 resamples of titles. p: paired with the best row over "
       "the same resamples, corrected for the number of rows (Holm); effect: mean difference over "
-      "its standard deviation. Every metric is in scores of the JSON and in systems.csv."});
+      "its standard deviation. Every metric is in systems.csv."});
   for (const auto& block : scores.blocks) {
     section.parts.emplace_back(ReportTable{
         block.name, block.empty() ? HtmlTable{{{"no queries"}}} : systems_table(block, scores)});
@@ -165,6 +166,50 @@ ReportSection cutoffs_section(const Scores& scores) {
   }
   if (!charts.charts.empty()) section.parts.emplace_back(std::move(charts));
   return section;
+}
+
+ReportSection strata_section(const Scores& scores) {
+  ReportSection section{.title = "Strata", .parts = {}};
+  for (const auto& block : scores.blocks) {
+    ReportCharts charts{block.name, {}};
+    for (size_t first = 0; first < block.strata.size();) {
+      const std::string by = block.strata[first].by;
+      std::vector<std::string> labels;
+      std::vector<BarSeries> series;
+      for (const auto& system : block.systems) series.push_back({system.name, {}, {}});
+      for (; first < block.strata.size() && block.strata[first].by == by; ++first) {
+        const auto& stratum = block.strata[first];
+        labels.push_back(fmt::format("{} ({})", stratum.name, count_words(stratum.num_queries)));
+        for (size_t s = 0; s < series.size(); ++s) {
+          const auto& hits = stratum.headline[s];
+          series[s].values.push_back(hits.mean);
+          series[s].intervals.emplace_back(hits.low, hits.high);
+        }
+      }
+      charts.charts.push_back(
+          bar_chart(fmt::format("{} by {} on {}", scores.headline(), by, block.name),
+                    fmt::format("{} by {} (queries)", scores.headline(), by), labels, series));
+    }
+    if (!charts.charts.empty()) section.parts.emplace_back(std::move(charts));
+  }
+  return section;
+}
+
+CsvFile strata_csv(const Scores& scores) {
+  CsvFile csv{"strata.csv",
+              {{"block", "by", "stratum", "queries", "system", "mean", "low", "high"}}};
+  for (const auto& block : scores.blocks) {
+    for (const auto& stratum : block.strata) {
+      for (size_t s = 0; s < block.systems.size(); ++s) {
+        const auto& hits = stratum.headline[s];
+        csv.rows.push_back({block.name, stratum.by, stratum.name,
+                            std::to_string(stratum.num_queries), block.systems[s].name,
+                            fmt::format("{}", hits.mean), fmt::format("{}", hits.low),
+                            fmt::format("{}", hits.high)});
+      }
+    }
+  }
+  return csv;
 }
 
 CsvFile systems_csv(const ReportInputs& inputs) {

@@ -25,6 +25,20 @@ ScoredSystem system_of(const JsonReader& reader, const std::string& headline) {
   return system;
 }
 
+ScoredStratum stratum_of(const JsonReader& reader, size_t num_systems) {
+  ScoredStratum stratum{.by = reader.at("by").text(),
+                        .name = reader.at("name").text(),
+                        .num_queries = reader.at("queries").integer(),
+                        .headline = {}};
+  for (const auto& row : reader.at("rows").elements()) {
+    stratum.headline.push_back(metric_of(row, "mean"));
+  }
+  if (stratum.headline.size() != num_systems) {
+    reader.at("rows").refuse("a row for each system of the block");
+  }
+  return stratum;
+}
+
 ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
   ScoredBlock block{.name = reader.at("name").text(),
                     .meaning = reader.at("meaning").text(),
@@ -38,6 +52,10 @@ ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
   }
   if (!block.empty() && (block.best < 0 || block.best >= std::ssize(block.systems))) {
     reader.at("best").refuse("a row of the block");
+  }
+  if (!reader.has("strata")) return block;
+  for (const auto& stratum : reader.at("strata").elements()) {
+    block.strata.push_back(stratum_of(stratum, block.systems.size()));
   }
   return block;
 }

@@ -25,11 +25,19 @@ struct ScoredSystem {
   const ScoredMetric* metric(const std::string& wanted) const;  // null: not measured
 };
 
+// Some queries of a block: of one title length, of one title frequency, ...
+struct ScoredStratum {
+  std::string by, name;  // "title length", "3 words"
+  int64_t num_queries = 0;
+  std::vector<ScoredMetric> headline;  // of each system
+};
+
 struct ScoredBlock {
   std::string name, meaning;
   int64_t num_queries = 0, num_titles = 0, num_candidates = 0;
-  std::vector<ScoredSystem> systems;  // the baselines, then what they are compared with
-  int64_t best = -1;                  // of `systems`; -1: no queries
+  std::vector<ScoredSystem> systems;       // the baselines, then what they are compared with
+  int64_t best = -1;                       // of `systems`; -1: no queries
+  std::vector<ScoredStratum> strata = {};  // those of one `by` together; empty: not asked for
 
   bool empty() const { return num_queries == 0 || systems.empty(); }
   const ScoredSystem& best_system() const { return systems[static_cast<size_t>(best)]; }

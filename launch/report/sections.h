@@ -11,10 +11,12 @@ namespace tutti::launch {
 ReportSection verdict_section(const ReportInputs& inputs);  // a baseline that wins is named first
 ReportSection systems_section(const Scores& scores);
 ReportSection cutoffs_section(const Scores& scores);
+ReportSection strata_section(const Scores& scores);  // bars of the headline, where scores have them
 ReportSection evaluations_section(const ReportInputs& inputs);  // when there are several files
 // hits@k against beam width, against the diversity penalty, and against distinct artists.
 ReportSection decoding_section(const ReportInputs& inputs);
 CsvFile systems_csv(const ReportInputs& inputs);
+CsvFile strata_csv(const Scores& scores);
 
 // From runs.
 ReportSection learning_section(const std::vector<RunLog>& runs);

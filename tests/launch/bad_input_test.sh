@@ -221,6 +221,34 @@ refused 3 "made from dataset $(hash_of other_data)" "$tutti" ids report --ids im
 refused 3 'imported' "$tutti" ids report --ids imported --out out/x
 refused 2 '--queries' "$tutti" ids report --ids imported_ids --out out/x --queries 0
 
+# Reports: of nothing, of files that are none of ours, and of what does not belong together.
+made "$tutti" evaluate --dataset data --ids ids --run run --json scores.json --dump-run trec --beam 10
+made "$tutti" report scores.json run trec data --out page --tensorboard board
+made "$tutti" report run --tensorboard other_board
+cmp board/run/events.out.tfevents.0.tutti other_board/run/events.out.tfevents.0.tutti || failed=1
+refused 2 '--out' "$tutti" report scores.json
+refused 2 'no run folder' "$tutti" report scores.json --tensorboard out/x
+refused 2 '--examples' "$tutti" report scores.json --out out/x --examples -1
+refused 2 'dataset' "$tutti" report scores.json trec --out out/x
+refused 2 'a second dataset' "$tutti" report data other_data --out out/x
+refused 2 '--overwrite' "$tutti" report scores.json --out page
+refused 3 'nothere.json' "$tutti" report nothere.json --out out/x
+refused 3 'playlists.csv: byte 1' "$tutti" report playlists.csv --out out/x
+refused 3 'of kind embeddings' "$tutti" report embeddings --out out/x
+refused 3 "dataset $(hash_of other_data)" "$tutti" report other_data scores.json --out out/x
+refused 3 "id-table $(hash_of equal_ids)" "$tutti" report run equal_report --out out/x
+head -c 3000 scores.json >cut_scores.json
+refused 3 'cut_scores.json: byte' "$tutti" report cut_scores.json --out out/x
+cp -r run torn_run
+sed -i '1s/.*/{"event": "st/' torn_run/log.jsonl
+refused 3 'log.jsonl: line 1' "$tutti" report torn_run --out out/x
+cp -r trec torn_trec
+sed -i '1s/^[^\t]*/what/' torn_trec/seen_titles.topics.tsv
+refused 3 'seen_titles.topics.tsv: line 1' "$tutti" report torn_trec data --out out/x
+touch file
+refused 7 'file' "$tutti" report scores.json --out file/x
+refused 7 'file' "$tutti" report run --tensorboard file/x
+
 # Places that cannot be written.
 touch file
 refused 7 'file' "$tutti" import csv playlists.csv --out file/x

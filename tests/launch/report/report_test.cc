@@ -31,10 +31,10 @@ TEST(Report, SaysInItsFirstLinesThatABaselineWins) {
   const size_t first = text.find("A baseline finds more on 1 of 2 sets of queries");
   ASSERT_NE(first, std::string::npos);
   EXPECT_LT(first, text.find("## Systems"));
-  EXPECT_THAT(text, HasSubstr("seen titles: a baseline wins. generative hits@10 0.500"));
-  EXPECT_THAT(text, HasSubstr("0.50 times as much."));
+  EXPECT_THAT(text, HasSubstr("seen titles: a baseline wins. hits@10 of generative 0.500"));
+  EXPECT_THAT(text, HasSubstr("; ratio 0.50."));
   // A difference that may be chance is called so.
-  EXPECT_THAT(text, HasSubstr("1.20 times as much, which cannot be told from chance (p 0.40"));
+  EXPECT_THAT(text, HasSubstr("; ratio 1.20, which cannot be told from chance (p 0.40"));
 }
 
 TEST(Report, SaysWhenNoBaselineWins) {
@@ -77,6 +77,19 @@ TEST(Report, LeavesOutWhatIsMissingAndSaysWhatWouldBringIt) {
                           HasSubstr("learning curves: the run folder"),
                           HasSubstr("the folder of tutti ids report"),
                           HasSubstr("tutti evaluate --dump-run")));
+}
+
+TEST(Report, DrawsBarsOfStrata) {
+  auto document = scores_document();
+  const nlohmann::json hits = {{"mean", 0.5}, {"low", 0.25}, {"high", 1}};
+  for (const char* name : {"1 word", "2 words"}) {
+    document["blocks"][0]["strata"].push_back(
+        {{"by", "title length"}, {"name", name}, {"queries", 9}, {"rows", {hits, hits}}});
+  }
+  const auto report = make_report(inputs_of({document}));
+  EXPECT_THAT(html_of(report), AllOf(HasSubstr("hits@10 by title length on seen titles"),
+                                     HasSubstr(">2 words (9)</text>"), HasSubstr("whisker")));
+  EXPECT_EQ(report.csv_files[1].rows.size(), 1U + 2 * 2);
 }
 
 TEST(Report, DrawsHitsAgainstBeamWidth) {
