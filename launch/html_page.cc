@@ -45,6 +45,7 @@ svg.key { vertical-align: middle; margin-right: .4em; }
 .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
 .heat td { background: color-mix(in srgb, var(--series-0) var(--share), var(--paper)); }
 .heat .own { color: var(--soft); }
+@media print { td:not(:first-child) { white-space: normal; } }
 )css";
 
 std::string series_style() {
