@@ -79,7 +79,7 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
   AlignedFloats group(kGroupRows * dim);
   for (const auto& codebook : codebooks.levels) {
     Level level;
-    double longest = 0;  // of its codes, squared
+    double longest = 0, dearest = 0;  // of its codes, squared; of their prices
     level.num_columns = (codebook.num_codes + kPanelRows - 1) / kPanelRows * kPanelRows;
     max_columns_ = std::max(max_columns_, level.num_columns);
     level.panels.reserve(level.num_columns * dim);
@@ -87,8 +87,9 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
     std::fill_n(level.norms.data(), level.num_columns, kInfinity);
     for (int64_t k = 0; k < codebook.num_codes; ++k) {
       const double norm = squared_norm(codebook.row(k).data(), dim);
-      level.norms[k] = static_cast<float>(norm);
+      level.norms[k] = static_cast<float>(norm + codebook.price(k));
       longest = std::max(longest, norm);
+      dearest = std::max(dearest, static_cast<double>(codebook.price(k)));
     }
     for (int64_t k = 0; k < codebook.num_codes; k += kPanelRows) {
       pack_panel(codebook.row(k).data(), std::min(kPanelRows, codebook.num_codes - k), dim,
@@ -109,6 +110,7 @@ BeamEncoder::BeamEncoder(const Codebooks& codebooks, int beam)
       level.grams.push_back(std::move(gram));
     }
     codes_length_ += std::sqrt(longest);
+    codes_price_ += dearest;
     levels_.push_back(std::move(level));
   }
   zeros_.reserve(max_columns_);
@@ -171,7 +173,8 @@ void BeamEncoder::encode(const float* rows, int64_t count, Scratch& scratch, int
       // In fp32 the first path is best; those that may be better still are compared in fp64.
       const float* scores = &scratch.path_scores[i * beam_];
       const double length = std::sqrt(squared_norm(x, dim)) + codes_length_;
-      const double doubt = std::ldexp(static_cast<double>(dim + 8), -23) * length * length;
+      const double doubt =
+          std::ldexp(static_cast<double>(dim + 8), -23) * (length * length + codes_price_);
       int num_close = 1;
       while (num_close < num_paths && scores[num_close] - static_cast<double>(scores[0]) <= doubt) {
         ++num_close;
@@ -279,10 +282,12 @@ int BeamEncoder::extend_paths(int64_t l, const float* products, int num_paths, f
 }
 
 double BeamEncoder::distance(const float* x, const int32_t* path, Scratch& scratch) const {
+  double price = 0;
   for (size_t l = 0; l < levels_.size(); ++l) {
     scratch.terms[l] = codebooks_->levels[l].row(path[l]).data();
+    price += codebooks_->levels[l].price(path[l]);
   }
-  return squared_distance(x, scratch.terms, codebooks_->dim());
+  return squared_distance(x, scratch.terms, codebooks_->dim()) + price;
 }
 
 }  // namespace tutti::ids

@@ -13,7 +13,8 @@ constexpr int kMaxBeam = 64;
 // Encodes vectors as sums of codes, one a level, keeping the `beam` best paths. With P = x.c for
 // all codes of a level (one matrix product) and G = c.c', a path's squared distance is
 //   |x|^2 + sum_l (|c_l|^2 - 2 P_l + 2 sum_{m<l} G_ml),
-// so the product does not grow with the beam, only additions do. Memory: 4 bytes for every pair of
+// so the product does not grow with the beam, only additions do. Prices of codes (codebooks.h) are
+// added, here and in all that is called distance below. Memory: 4 bytes for every pair of
 // codes of different levels.
 class BeamEncoder {
  public:
@@ -65,6 +66,7 @@ class BeamEncoder {
   int beam_;
   int64_t max_columns_ = 0;
   double codes_length_ = 0;  // no sum of codes is longer
+  double codes_price_ = 0;   // no path's prices are more
   std::vector<Level> levels_;
   AlignedFloats zeros_;  // [max_columns]
 };

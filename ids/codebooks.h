@@ -22,7 +22,11 @@ struct Codebook {
   int64_t num_codes = 0;      // K
   int64_t dim = 0;            // D
   std::vector<float> values;  // [K, D]
+  // [K], added to a row's squared distance from a code, so that crowded codes hold fewer rows
+  // (KMeansOptions::balance). Empty: none.
+  std::vector<float> prices{};
 
+  float price(int64_t code) const { return prices.empty() ? 0 : prices[code]; }
   std::span<const float> row(int64_t code) const {
     return std::span(values).subspan(code * dim, dim);
   }

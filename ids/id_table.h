@@ -5,6 +5,7 @@
 #include <map>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -22,6 +23,22 @@ struct IdLevel {
   int32_t num_tokens = 0;
 };
 
+// IDs of fixed length that tracks had and nobody has now: no track may have them while models know
+// them. The trie does not offer them.
+struct RetiredIds {
+  std::vector<int32_t> tokens;  // [size, id_length]
+  data::StringTable keys;       // [size], of the track that is gone; "": it has another ID now
+
+  int64_t size() const { return keys.size(); }
+  std::span<const int32_t> id_of(int64_t row, int64_t id_length) const {
+    return std::span(tokens).subspan(row * id_length, id_length);
+  }
+  void add(std::span<const int32_t> id, std::string_view key) {
+    tokens.insert(tokens.end(), id.begin(), id.end());
+    keys.push_back(key);
+  }
+};
+
 // A track -> its ID, a sequence of ID tokens in [0, num_tokens). No ID is a prefix of another and
 // no two tracks share one. ID tokens become model rows behind the text vocabulary: model row =
 // number of text rows + token.
@@ -35,6 +52,7 @@ struct IdTable {
   int64_t vector_dim = 0;            // 0: no vectors
   std::vector<float> token_vectors;  // [num_tokens, vector_dim], the codebook vector a token stands
                                      // for; zeros for suffix tokens
+  RetiredIds retired;
 
   int64_t num_tracks() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int32_t num_tokens() const {
@@ -56,9 +74,18 @@ struct LoadedIdTable {
 };
 LoadedIdTable read_id_table(const std::filesystem::path& path);  // DataError naming what is wrong
 
+// How a table follows from another: mapping.h5.
+struct IdMapping {
+  std::vector<int32_t> old_track;     // [num_tracks], row in the other table's catalogue, -1: new
+  std::vector<int32_t> moved_tracks;  // with another ID than there, rising
+  std::vector<int32_t> moved_from;    // [moved, id_length], their IDs there
+  std::vector<int32_t> removed;       // rows of the other catalogue that are gone, rising
+};
+
 // What else an ID table artefact carries.
 struct IdTableExtras {
   Codebooks codebooks;                           // no levels: none are written
+  IdMapping mapping;                             // empty: none is written
   nlohmann::json report;                         // null: no report.json
   nlohmann::json config;                         // resolved options that shaped the content
   std::map<std::string, std::string> made_from;  // "dataset", "embeddings" -> manifest hash

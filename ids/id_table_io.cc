@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -19,6 +20,10 @@ constexpr const char* kCure = "build the table again with `tutti ids build`";
 
 std::string level_name(int64_t level) {
   return fmt::format("codebook_{}", level);
+}
+
+std::string prices_name(int64_t level) {
+  return fmt::format("prices_{}", level);
 }
 
 [[noreturn]] void refuse(const std::string& file, const std::string& place,
@@ -47,6 +52,10 @@ void check_table(const std::string& file, const IdTable& table) {
     refuse(file, fmt::format("'tokens' at {}", bad - table.tokens.begin()),
            fmt::format("token {}", *bad), fmt::format("a token in [0, {})", num_tokens));
   }
+  if (std::ssize(table.retired.tokens) != table.retired.size() * table.id_length()) {
+    refuse(file, "'retired_ids'", fmt::format("{} tokens", table.retired.tokens.size()),
+           fmt::format("{} IDs of {}", table.retired.size(), table.id_length()));
+  }
   const auto expected_values = num_tokens * table.vector_dim;
   if (std::ssize(table.token_vectors) != expected_values) {
     refuse(file, "'token_vectors'", fmt::format("{} values", table.token_vectors.size()),
@@ -65,7 +74,9 @@ void write_codebooks(const std::filesystem::path& path, const Codebooks& codeboo
   file.set_attribute("levels", codebooks.num_levels());
   file.write<float>("mean", codebooks.mean, data::Storage::kRaw);
   for (int64_t l = 0; l < codebooks.num_levels(); ++l) {
-    file.write_matrix<float>(level_name(l), codebooks.levels[l].values, codebooks.levels[l].dim);
+    const auto& level = codebooks.levels[l];
+    file.write_matrix<float>(level_name(l), level.values, level.dim);
+    if (!level.prices.empty()) file.write<float>(prices_name(l), level.prices, data::Storage::kRaw);
   }
   file.close();
 }
@@ -86,6 +97,19 @@ void write_ids(const std::filesystem::path& path, const IdTable& table) {
   if (table.vector_dim > 0) {
     file.write_matrix<float>("token_vectors", table.token_vectors, table.vector_dim);
   }
+  if (table.retired.size() > 0) {
+    file.write_matrix<int32_t>("retired_ids", table.retired.tokens, table.id_length());
+    file.write_strings("retired_keys", table.retired.keys);
+  }
+  file.close();
+}
+
+void write_mapping(const std::filesystem::path& path, const IdMapping& mapping, int64_t id_length) {
+  auto file = data::Hdf5File::create(path);
+  file.write<int32_t>("old_track", mapping.old_track);
+  file.write<int32_t>("moved_tracks", mapping.moved_tracks);
+  file.write_matrix<int32_t>("moved_from", mapping.moved_from, id_length);
+  file.write<int32_t>("removed", mapping.removed);
   file.close();
 }
 
@@ -112,6 +136,10 @@ LoadedIdTable read_id_table(const std::filesystem::path& path) {
     table.vector_dim = shape.size() == 2 ? shape[1] : 0;
     table.token_vectors = file.read<float>("token_vectors");
   }
+  if (file.has("retired_ids")) {
+    table.retired.tokens = file.read<int32_t>("retired_ids");
+    table.retired.keys = file.read_strings("retired_keys");
+  }
   check_table(file_name, table);
   return loaded;
 }
@@ -122,6 +150,9 @@ Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
   write_ids(writer.file(kIdsFile), table);
   if (extras.codebooks.num_levels() > 0) {
     write_codebooks(writer.file(kCodebooksFile), extras.codebooks);
+  }
+  if (!extras.mapping.old_track.empty()) {
+    write_mapping(writer.file("mapping.h5"), extras.mapping, table.id_length());
   }
   if (!extras.report.is_null()) {
     write_file(writer.file("report.json"), extras.report.dump(2) + '\n');
@@ -159,6 +190,14 @@ Codebooks read_codebooks(const std::filesystem::path& id_table) {
     if (not_finite >= 0) {
       refuse(file_name, fmt::format("'{}' row {}", level_name(l), not_finite / codebooks.dim()),
              fmt::format("{}", values[not_finite]), "finite values");
+    }
+    if (!file.has(prices_name(l))) continue;
+    auto& prices = codebooks.levels.back().prices;
+    prices = file.read<float>(prices_name(l));
+    if (std::ssize(prices) != shape[0] ||
+        !std::ranges::all_of(prices, [](float p) { return p >= 0 && std::isfinite(p); })) {
+      refuse(file_name, "'" + prices_name(l) + "'", "not a price for each code",
+             fmt::format("{} finite values of at least 0", shape[0]));
     }
   }
   return codebooks;

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include <fmt/format.h>
 
@@ -15,6 +16,9 @@
 
 namespace tutti::ids {
 namespace {
+
+constexpr int kBalanceSteps = 40;
+constexpr double kPriceStep = 0.25;
 
 class Stopwatch {
  public:
@@ -78,29 +82,103 @@ class Lloyd {
   Codebook train(std::vector<KMeansStep>* log) {
     double previous = std::numeric_limits<double>::infinity();
     for (int step = 0; step < options_.max_steps; ++step) {
-      KMeansStep now;
-      Stopwatch watch;
-      Totals& changes = assign();
-      now.assign_s = watch.lap();
-      changes.all_reduce(comm_);
-      totals_.add(changes);
-      now.reduce_s = watch.lap();
-      now.objective = objective();
-      now.rows_moved = changes.rows_moved();
-      update(&now);
-      now.update_s = watch.lap();
-      if (log) log->push_back(now);
-      if (options_.on_step) options_.on_step(now);
+      const auto now = take_step(log);
       // All ranks decide from the same integers.
       if (now.rows_moved == 0 || previous - now.objective < options_.min_relative_drop * previous) {
         break;
       }
       previous = now.objective;
     }
+    if (options_.balance > 0) balance(log);
     return std::move(codebook_);
   }
 
  private:
+  KMeansStep take_step(std::vector<KMeansStep>* log) {
+    KMeansStep now;
+    Stopwatch watch;
+    Totals& changes = assign();
+    now.assign_s = watch.lap();
+    changes.all_reduce(comm_);
+    totals_.add(changes);
+    now.reduce_s = watch.lap();
+    now.objective = objective();
+    now.rows_moved = changes.rows_moved();
+    update(&now);
+    now.update_s = watch.lap();
+    if (log) log->push_back(now);
+    if (options_.on_step) options_.on_step(now);
+    return now;
+  }
+
+  // Prices rise with the logarithm of how many times too many rows a code holds (the penalties of
+  // Tavenard, Jegou, Amsaleg: "Balancing clusters to reduce response time variability in large
+  // scale image search", 2011), in units of the distance to the next code, and fall likewise. A
+  // crowd far from all other codes would not leave for any price: small codes are put beside its
+  // own.
+  void balance(std::vector<KMeansStep>* log) {
+    const double allowed = std::max(1.0, options_.balance * static_cast<double>(rows_.total()) /
+                                             static_cast<double>(options_.num_codes));
+    codebook_.prices.assign(options_.num_codes, 0);
+    Codebook best;
+    int64_t smallest = std::numeric_limits<int64_t>::max();
+    for (int step = 0; step < kBalanceSteps; ++step) {
+      Codebook before = codebook_;  // what the step counts the rows of
+      const auto now = take_step(log);
+      if (now.largest_code < smallest) {
+        smallest = now.largest_code;
+        best = std::move(before);
+      }
+      if (static_cast<double>(now.largest_code) <= allowed) break;
+      const auto units = distances_to_next_code();
+      for (int64_t k = 0; k < options_.num_codes; ++k) {
+        const auto count = static_cast<double>(std::max<int64_t>(1, totals_.count(k)));
+        const double rise =
+            kPriceStep * units[k] * std::clamp(std::log(count / allowed), -2.0, 2.0);
+        codebook_.prices[k] = static_cast<float>(std::max(0.0, codebook_.prices[k] + rise));
+      }
+      split_crowded_codes(allowed);
+    }
+    codebook_ = std::move(best);
+  }
+
+  std::vector<double> distances_to_next_code() {  // squared
+    std::vector<double> result(options_.num_codes);
+    pool_.for_each_block(options_.num_codes, [&](int64_t k, int) {
+      double least = std::numeric_limits<double>::infinity();
+      for (int64_t other = 0; other < options_.num_codes; ++other) {
+        const double d =
+            squared_distance(codebook_.row(k).data(), codebook_.row(other).data(), codebook_.dim);
+        if (d > 0) least = std::min(least, d);
+      }
+      result[k] = std::isinf(least) ? 0 : least;
+    });
+    return result;
+  }
+
+  // The smallest codes go beside those that hold more than they may, one to each.
+  void split_crowded_codes(double allowed) {
+    std::vector<int64_t> order(options_.num_codes);
+    std::iota(order.begin(), order.end(), int64_t{0});
+    std::ranges::stable_sort(order,
+                             [&](auto a, auto b) { return totals_.count(a) > totals_.count(b); });
+    const int64_t dim = codebook_.dim;
+    for (size_t i = 0, j = order.size(); i + 1 < j; ++i) {
+      const int64_t crowded = order[i], small = order[--j];
+      if (static_cast<double>(totals_.count(crowded)) <= allowed ||
+          static_cast<double>(totals_.count(small)) >= allowed / 2) {
+        break;
+      }
+      for (int64_t d = 0; d < dim; ++d) {  // as faiss tells the two apart
+        const float nudge = d % 2 == 0 ? 1.0F / 1024 : -1.0F / 1024;
+        float& value = codebook_.values[crowded * dim + d];
+        codebook_.values[small * dim + d] = value * (1 + nudge);
+        value *= 1 - nudge;
+      }
+      codebook_.prices[small] = codebook_.prices[crowded];
+    }
+  }
+
   struct Thread {
     Totals changes;
     NearestCode::Scratch scratch;
@@ -204,6 +282,7 @@ double check_rows(RowSource& rows, const KMeansOptions& options, Communicator& c
                      fmt::format("at least one a code, {}", options.num_codes),
                      "ask for fewer codes with --num-codes"});
   }
+  TUTTI_CHECK(options.balance == 0 || options.balance >= 1, "room for all rows");
   TUTTI_CHECK(options.num_codes >= 1 && options.num_codes <= INT32_MAX && rows.dim() >= 1,
               "at least one code and one dimension");
   return max_abs_of_finite(rows, comm, pool);

@@ -23,6 +23,7 @@ struct KMeansOptions {
   int max_steps = 25;                // Lloyd steps
   double min_relative_drop = 1e-4;   // of the objective in a step; less ends the training
   int64_t seed_rows_per_code = 128;  // the start is sought among min(N, this * K) rows
+  double balance = 0;  // rows a code should hold at most, as a multiple of N / K; 0: any number
   uint64_t seed = 0;
   std::function<void(const KMeansStep&)> on_step;  // called behind each, on every rank
 };
@@ -34,6 +35,10 @@ struct KMeansOptions {
 // less than min_relative_drop, or after max_steps. A code that loses its rows is put on one of the
 // rows farthest from their codes; with fewer distinct rows than codes, the codes left over stay
 // where they are and no row has them. Memory a rank: 4 bytes a row and 8 K D bytes a thread.
+// With `balance` (at least 1) up to 40 steps follow in which crowded codes get a rising price
+// (codebooks.h) and small codes are put beside them, until none holds more than it should; the
+// codebook whose largest code was the smallest is kept. It comes near, not always all the way, and
+// rows that are all alike cannot be shared out: the log tells.
 // DataError on every rank: no rows, fewer rows than codes, a value that is not finite.
 Codebook train_kmeans(RowSource& rows, const KMeansOptions& options, Communicator& comm,
                       ThreadPool& pool, std::vector<KMeansStep>* log = nullptr);

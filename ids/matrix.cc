@@ -9,6 +9,8 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/linalg_eigh.h>
+#include <ATen/ops/linalg_svd.h>
+#include <ATen/ops/mm.h>
 #include <c10/core/InferenceMode.h>
 
 #include "ids/gemm.h"
@@ -71,6 +73,16 @@ void gram_of_block(const float* x, int64_t n, int64_t d, float* out) {
   auto result = view_of(out, d, d);
   const auto rows = view_of(x, n, d);
   gemm(rows.t(), rows, result);
+}
+
+std::vector<double> nearest_rotation(const std::vector<double>& m, int64_t d) {
+  const OneThread one_thread;
+  const c10::InferenceMode no_autograd;
+  const auto matrix = at::from_blob(const_cast<double*>(m.data()), {d, d}, at::kDouble).clone();
+  const auto [u, s, vh] = at::linalg_svd(matrix);
+  const auto rotation = at::mm(u, vh).contiguous();
+  const auto* first = rotation.const_data_ptr<double>();
+  return {first, first + d * d};
 }
 
 Eigen eigen_of_symmetric(const std::vector<double>& a, int64_t d) {

@@ -42,6 +42,9 @@ void gram_of_block(const float* x, int64_t n, int64_t d, float* out);
 // Cholesky factor); b becomes x. False when a is not positive definite.
 bool solve_positive_definite(float* a, int64_t d, float* b);
 
+// The orthogonal matrix [d, d] nearest to m [d, d]: U V^T of its singular value decomposition.
+std::vector<double> nearest_rotation(const std::vector<double>& m, int64_t d);
+
 // Eigenvalues [d], ascending, and eigenvectors [d, d], one a row, of a symmetric matrix [d, d].
 struct Eigen {
   std::vector<double> values, vectors;

@@ -32,7 +32,9 @@ NearestCode::NearestCode(const Codebook& codebook)
   }
   for (int64_t k = 0; k < codebook.num_codes; ++k) {
     const double norm = squared_norm(codebook.row(k).data(), dim);
-    bias_[k] = static_cast<float>(-norm / 2);
+    const double price = codebook.price(k);
+    bias_[k] = static_cast<float>(-(norm + price) / 2);
+    largest_price_ = std::max(largest_price_, price);
     largest_norm_ = std::max(largest_norm_, std::sqrt(norm));
   }
 }
@@ -74,13 +76,14 @@ void NearestCode::find(const float* rows, int64_t count, Scratch& scratch, int32
 
 double NearestCode::doubt_of(double squared_norm, double best) const {
   // A score is a chain of D products and sums that starts at the bias. No partial sum exceeds
-  // |x| |c| + |c|^2 / 2, so it errs by at most (D + 2) 2^-24 of that, with the roundings of the
-  // products (no FMA) and of the bias; two scores; 1 % for the norm in fp32; the last term is what
-  // underflow adds.
+  // |x| |c| + (|c|^2 + price) / 2, so it errs by at most (D + 2) 2^-24 of that, with the roundings
+  // of the products (no FMA) and of the bias; two scores; 1 % for the norm in fp32; the last term
+  // is what underflow adds.
   const auto terms = static_cast<double>(codebook_->dim + 2);
   const double length = std::sqrt(squared_norm);
   const auto bound = [&](double code_norm) {
-    return std::ldexp(1.01 * terms, -23) * code_norm * (length + code_norm / 2) +
+    return std::ldexp(1.01 * terms, -23) *
+               (code_norm * (length + code_norm / 2) + largest_price_ / 2) +
            std::ldexp(terms, -147);
   };
   const double widest = bound(largest_norm_);
@@ -99,7 +102,8 @@ int32_t NearestCode::decide(const float* x, double least_score, Scratch& scratch
   int64_t nearest = 0;
   for (int64_t k = 0; k < codebook_->num_codes; ++k) {
     if (static_cast<double>(scratch.scores[k]) + bias_[k] < least_score) continue;
-    const double distance = squared_distance(x, codebook_->row(k).data(), codebook_->dim);
+    const double distance =
+        squared_distance(x, codebook_->row(k).data(), codebook_->dim) + codebook_->price(k);
     if (distance < lowest) {
       lowest = distance;
       nearest = k;

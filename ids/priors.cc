@@ -8,6 +8,8 @@
 namespace tutti::ids {
 namespace {
 
+constexpr double kCatalogShare = 0.1;  // of the strength, for the mean of all
+
 // Sums of vectors by group: what tracks of one album or artist have in common.
 class GroupMeans {
  public:
@@ -60,7 +62,9 @@ void shrink_to_priors(const data::Catalog& catalog, const std::vector<int32_t>& 
   }
   const std::vector<double> zeros(dim);
   all.finish(0, 0, zeros);
-  for (int64_t a = 0; a < catalog.artist_keys.size(); ++a) artists.finish(a, strength, all[0]);
+  for (int64_t a = 0; a < catalog.artist_keys.size(); ++a) {
+    artists.finish(a, kCatalogShare * strength, all[0]);
+  }
   for (int64_t a = 0; a < catalog.album_keys.size(); ++a) {
     const int32_t artist = artist_of_album[a];
     albums.finish(a, strength, artist >= 0 ? artists[artist] : all[0]);

@@ -60,6 +60,10 @@ void check_options(const ResidualQuantizerOptions& options) {
     throw UsageError({"", "--levels", "0", "at least one level", ""});
   }
   BeamEncoder::check_beam(options.beam);
+  if (options.balance != 0 && !(options.balance >= 1 && std::isfinite(options.balance))) {
+    throw UsageError({"", "--balance", fmt::format("{}", options.balance),
+                      "at least 1, or 0 for codes of any size", ""});
+  }
   const int64_t most = *std::ranges::max_element(options.num_codes);
   if (options.sample_rows < 0 || (options.sample_rows > 0 && options.sample_rows < most)) {
     throw UsageError({"", "--sample", fmt::format("{}", options.sample_rows),
@@ -115,6 +119,7 @@ Codebooks train_residual_quantizer(RowSource& all_rows, const ResidualQuantizerO
     KMeansOptions level;
     level.num_codes = options.num_codes[l];
     level.max_steps = options.max_steps;
+    level.balance = options.balance;
     level.seed = random_u64(options.seed, Purpose::kKMeansSeed, l);
     if (options.on_step) {
       level.on_step = [&](const KMeansStep& step) { options.on_step(static_cast<int>(l), step); };
@@ -126,6 +131,32 @@ Codebooks train_residual_quantizer(RowSource& all_rows, const ResidualQuantizerO
     statistics->training.push_back(std::move(steps));
   }
   if (options.refit_rounds > 0 && options.num_codes.size() > 1) {
+    refit_all(rows, options, &codebooks, comm, pool, statistics);
+  }
+  return codebooks;
+}
+
+Codebooks refine_residual_quantizer(RowSource& rows, const Codebooks& start,
+                                    const ResidualQuantizerOptions& options, Communicator& comm,
+                                    ThreadPool& pool, QuantizerStatistics* statistics) {
+  BeamEncoder::check_beam(options.beam);
+  QuantizerStatistics unwanted;
+  if (!statistics) statistics = &unwanted;
+  statistics->trained_on = rows.total();
+  Codebooks codebooks{start.norm, start.mean, {}};
+  std::vector<int32_t> codes;
+  for (size_t l = 0; l < start.levels.size(); ++l) {
+    if (l > 0) codes = encode(rows, codebooks, options.beam, pool);
+    KMeansOptions level;
+    level.num_codes = start.levels[l].num_codes;
+    level.max_steps = options.max_steps;
+    std::vector<KMeansStep> steps;
+    ResidualRows left(rows, codebooks, codes);
+    Codebook codebook = refine_codebook(left, start.levels[l], level, comm, pool, &steps);
+    codebooks.levels.push_back(std::move(codebook));
+    statistics->training.push_back(std::move(steps));
+  }
+  if (options.refit_rounds > 0 && start.levels.size() > 1) {
     refit_all(rows, options, &codebooks, comm, pool, statistics);
   }
   return codebooks;

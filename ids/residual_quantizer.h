@@ -18,6 +18,7 @@ struct ResidualQuantizerOptions {
   int beam = 8;  // paths kept while encoding; 1: each level takes the nearest code
   int max_steps = 25;
   int refit_rounds = 3;     // of all codebooks together (joint_refit.h); 0: none
+  double balance = 0;       // of each level's k-means, see kmeans.h
   int64_t sample_rows = 0;  // train on so many rows, chosen by the seed; 0: on all
   uint64_t seed = 0;
   std::function<void(int level, const KMeansStep&)> on_step;  // called behind each, on every rank
@@ -46,6 +47,13 @@ struct QuantizerStatistics {
 Codebooks train_residual_quantizer(RowSource& rows, const ResidualQuantizerOptions& options,
                                    Communicator& comm, ThreadPool& pool,
                                    QuantizerStatistics* statistics = nullptr);
+
+// The same, but each level's k-means starts from that of `start`, whose mean and norm handling are
+// kept (options.num_codes, norm, balance and sample_rows are not looked at): codes keep their
+// numbers, more or less.
+Codebooks refine_residual_quantizer(RowSource& rows, const Codebooks& start,
+                                    const ResidualQuantizerOptions& options, Communicator& comm,
+                                    ThreadPool& pool, QuantizerStatistics* statistics = nullptr);
 
 // The codes [count, L] of this rank's rows (raw vectors: scaling and mean are applied here). Not
 // collective: a row's codes depend on the row and the codebooks alone. Values must be finite.

@@ -19,6 +19,8 @@ std::span<const Command> all_commands() {
        run_embed_import},
       {"ids build", "vectors -> short token IDs, one for each track -> ID table", run_ids_build},
       {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
+      {"ids drift", "how far a catalogue has moved away from an ID table", run_ids_drift},
+      {"ids rebuild", "an ID table follows a changed catalogue -> ID table", run_ids_rebuild},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
       {"evaluate", "the model beside tuned baselines, with intervals; TREC files", run_evaluate},
       {"report", "runs and scores on one page; model card, TensorBoard files", run_report},

@@ -29,6 +29,8 @@ int run_embed_evaluate(const std::vector<std::string>& args, Communicator& comm)
 int run_embed_fold_in(const std::vector<std::string>& args, Communicator& comm);
 int run_embed_import(const std::vector<std::string>& args, Communicator& comm);
 int run_ids_build(const std::vector<std::string>& args, Communicator& comm);
+int run_ids_drift(const std::vector<std::string>& args, Communicator& comm);
+int run_ids_rebuild(const std::vector<std::string>& args, Communicator& comm);
 int run_ids_report(const std::vector<std::string>& args, Communicator& comm);
 int run_train(const std::vector<std::string>& args, Communicator& comm);
 int run_evaluate(const std::vector<std::string>& args, Communicator& comm);

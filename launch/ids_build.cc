@@ -53,9 +53,10 @@ Options declare(BuildArgs& a) {
       .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
       .add("refit", &a.ids.quantizer.refit_rounds,
            "rounds in which the codebooks of all levels are fitted together; 0: none")
-      .add(
-          "sample", &a.ids.quantizer.sample_rows,
-          "tracks that the codebooks are trained on, chosen by the seed; 0: all. Codes are for all")
+      .add("balance", &a.ids.quantizer.balance,
+           "tracks a code of a level should hold at most, as a multiple of the mean; 0: any number")
+      .add("sample", &a.ids.quantizer.sample_rows,
+           "tracks, chosen by the seed, that codebooks are trained on; 0: all. All are encoded")
       .add("seed", &a.ids.quantizer.seed, "of the first codes")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("memory", &a.memory,

@@ -60,7 +60,6 @@ def main():
     parser.add_argument("--playlists", type=int, default=1_000_000)
     parser.add_argument("--dim", type=int, default=128)
     parser.add_argument("--num-codes", default="1024")
-    parser.add_argument("--regularization", default="0.005", help="lambda of embed cf; its default is for smaller catalogues")
     args = parser.parse_args()
     dataset = os.environ.get("TUTTI_BENCH_DATASET")  # one that `tutti synth` made before
 
@@ -71,8 +70,7 @@ def main():
             subprocess.run([bench.TUTTI, "synth", "--tracks", str(args.tracks), "--playlists", str(args.playlists),
                             "--threads", "2", "--out", dataset], check=True, stdout=sys.stderr)
         counts = json.loads(pathlib.Path(dataset, "manifest.json").read_text())
-        embed = [bench.TUTTI, "embed", "cf", "--dataset", dataset, "--out", f"{scratch}/embeddings", "--dim", str(args.dim),
-                 "--regularization", args.regularization]
+        embed = [bench.TUTTI, "embed", "cf", "--dataset", dataset, "--out", f"{scratch}/embeddings", "--dim", str(args.dim)]
         build = [bench.TUTTI, "ids", "build", "--dataset", dataset, "--embeddings", f"{scratch}/embeddings",
                  "--out", f"{scratch}/ids", "--num-codes", args.num_codes]
         embed_s, embed_peak = run(bench.mpirun(2, embed))
@@ -84,8 +82,15 @@ def main():
                    lower_is_better=True)
         report.row("peak memory of embed cf", embed_peak / 2**30, unit="GiB")
         report.row("peak memory of ids build", build_peak / 2**30, unit="GiB")
+        built = json.loads(pathlib.Path(scratch, "ids", "report.json").read_text())
+        groups = built["groups"]
+        report.row("distinct codes, share of the tracks", 100 * groups["distinct_codes"] / built["tracks"], unit="%")
+        report.row("tracks alone on their code", 100 * groups["tracks_alone"] / built["tracks"], unit="%")
+        report.row("largest group of tracks on one code", groups["largest"], unit="tracks")
+        report.row("a track's group: median, and 99 %", groups["p50"], unit=f"tracks (99 %: {groups['p99']:,})")
+        report.row("SNR of the codes", built["levels"][-1]["snr_db"], unit="dB")
         report.note(f"SIMULATED dataset (`tutti synth`, hash {counts['hash'][:12]}); two ranks of one thread; D = {args.dim}, "
-                    f"3 × {args.num_codes} codes, regularization {args.regularization}, all other options at their defaults. Memory is the sum of proportional set sizes, "
+                    f"3 × {args.num_codes} codes, all other options at their defaults. Memory is the sum of proportional set sizes, "
                     "sampled every half second, mpirun included.")
     report.write()
 

@@ -142,6 +142,22 @@ TEST(IdTable, RefusesAnotherKindOfArtefactAndATruncatedFile) {
   EXPECT_THROW(read_id_table(dir / "ids"), DataError);
 }
 
+TEST(Codebooks, KeepThePricesOfCodesAndRefuseThoseThatAreNone) {
+  const TempFolder dir;
+  auto extras = small_extras();
+  const auto num_codes = extras.codebooks.levels[1].num_codes;
+  auto& prices = extras.codebooks.levels[1].prices;
+  prices.assign(num_codes, 0.5F);
+  write_id_table(dir / "a", small_table(), extras, false);
+  EXPECT_EQ(read_codebooks(dir / "a").levels[1].prices, prices);
+  EXPECT_TRUE(read_codebooks(dir / "a").levels[0].prices.empty());
+  for (const float wrong : {-1.0F, NAN}) {
+    prices.back() = wrong;
+    write_id_table(dir / "b", small_table(), extras, true);
+    EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }), HasSubstr("'prices_1'"));
+  }
+}
+
 TEST(Codebooks, RefuseANanAndAnotherDimension) {
   const TempFolder dir;
   auto extras = small_extras();

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <mutex>
@@ -9,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/rng.h"
 #include "ids/nearest_code.h"
 #include "tests/ids/random_rows.h"
 #include "tests/support/temp_folder.h"
@@ -173,6 +175,51 @@ TEST(KMeans, PutsEmptyCodesOnFarRows) {
   std::vector<float> firsts;
   for (int64_t k = 0; k < 4; ++k) firsts.push_back(codebook.row(k)[0]);
   EXPECT_THAT(firsts, testing::UnorderedElementsAre(1, 1234, 2345, 3456));
+}
+
+// Nine of ten rows lie close together, the others far apart.
+std::vector<float> crowded_rows(int64_t n, int64_t dim) {
+  std::vector<float> rows;
+  for (int64_t i = 0; i < n; ++i) {
+    Rng rng(31, Purpose::kTest, i);
+    for (int64_t j = 0; j < dim; ++j) {
+      rows.push_back(static_cast<float>((i % 10 == 0 ? 5 : 0.5) * rng.normal()));
+    }
+  }
+  return rows;
+}
+
+TEST(KMeans, SharesACrowdOutAmongCodesWhenBalanced) {
+  const int64_t n = 3000, dim = 6;
+  const auto rows = crowded_rows(n, dim);
+  KMeansOptions options;
+  options.num_codes = 20;
+  options.max_steps = 12;
+  std::vector<KMeansStep> log;
+  train_on_ranks(rows, dim, {0, n}, 1, options, &log);
+  EXPECT_GT(log.back().largest_code, 4 * n / 20);  // one code has the crowd
+
+  options.balance = 1.5;
+  const auto codebook = train_on_ranks(rows, dim, {0, n}, 1, options, &log);
+  const NearestCode nearest(codebook);
+  NearestCode::Scratch scratch;
+  std::vector<int64_t> counts(20);
+  for (int64_t i = 0; i < n; ++i) {
+    int32_t found = 0, best = 0;
+    nearest.find(&rows[i * dim], 1, scratch, &found);
+    const auto cost = [&](int32_t k) {
+      return distance(&rows[i * dim], codebook.row(k).data(), dim) + codebook.price(k);
+    };
+    for (int32_t k = 1; k < 20; ++k) best = cost(k) < cost(best) ? k : best;
+    EXPECT_EQ(found, best);
+    ++counts[found];
+  }
+  EXPECT_LE(*std::ranges::max_element(counts), 1.15 * 1.5 * n / 20);  // it was ten times as much
+  for (const float price : codebook.prices) EXPECT_GE(price, 0);
+  std::vector<KMeansStep> again;
+  const auto on_three = train_on_ranks(rows, dim, {0, 100, 1999, n}, 2, options, &again);
+  EXPECT_EQ(on_three.values, codebook.values);
+  EXPECT_EQ(on_three.prices, codebook.prices);
 }
 
 TEST(KMeans, LeavesCodesUnusedWhenRowsAreAllEqual) {

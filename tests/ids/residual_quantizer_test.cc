@@ -35,7 +35,7 @@ ResidualQuantizerOptions small_options() {
   return options;
 }
 
-// |x' - sum of codes|^2
+// |x' - sum of codes|^2, and the prices of the codes
 double error_of(const float* x, const int32_t* path, const Codebooks& codebooks) {
   double sum = 0;
   for (int64_t j = 0; j < codebooks.dim(); ++j) {
@@ -44,13 +44,15 @@ double error_of(const float* x, const int32_t* path, const Codebooks& codebooks)
       left -= codebooks.levels[l].row(path[l])[j];
     sum += left * left;
   }
+  for (int64_t l = 0; l < codebooks.num_levels(); ++l) sum += codebooks.levels[l].price(path[l]);
   return sum;
 }
 
 TEST(ResidualQuantizer, FindsTheBestPathOfAllWhenTheBeamHoldsThemAll) {
   const int64_t n = 600, dim = 6;
   const auto rows = clustered_rows(n, dim, 20, 11);
-  const auto codebooks = train(rows, dim, small_options());
+  auto codebooks = train(rows, dim, small_options());
+  codebooks.levels[1].prices = {0, 0.3F, 0.02F, 1, 0};
   ThreadPool pool(2);
   auto source = source_of(rows, dim, 0, n);
   const auto codes = encode(source, codebooks, 64, pool);
@@ -223,6 +225,11 @@ TEST(ResidualQuantizer, RefusesABeamOutOfRangeAndNoLevels) {
   auto options = small_options();
   options.beam = 0;
   EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }), HasSubstr("--beam"));
+  for (const double balance : {0.5, -1.0, double{NAN}}) {
+    options = small_options();
+    options.balance = balance;
+    EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }), HasSubstr("--balance"));
+  }
   options = small_options();
   options.num_codes.clear();
   EXPECT_THAT(message_of<UsageError>([&] { train(rows, 4, options); }), HasSubstr("--levels"));
