@@ -15,13 +15,14 @@ enum class TensorType { kF32, kF64, kF16, kBF16, kI8, kU8, kI16, kI32, kI64, kBo
 int64_t size_of(TensorType type);  // bytes
 const char* name_of(TensorType type);
 
-// A named tensor, row-major, little-endian. `data` belongs to the caller and must outlive the call
-// it is given to.
+// A named tensor, row-major, little-endian. `data` outlives the tensor when it has an owner, else
+// it belongs to the caller and must outlive the call it is given to.
 struct NamedTensor {
   std::string name;
   TensorType type = TensorType::kF32;
   std::vector<int64_t> shape;
   const void* data = nullptr;
+  std::shared_ptr<const void> owner = {};
 
   int64_t num_elements() const;
   int64_t num_bytes() const { return num_elements() * size_of(type); }

@@ -1,3 +1,4 @@
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,7 @@
 #include "checkpoints/checkpoint_store.h"
 #include "data/dataset.h"
 #include "data/tokenizer.h"
+#include "dist/nccl_communicator.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/files.h"
 #include "dist/runtime/log.h"
@@ -25,6 +27,7 @@
 #include "launch/train/starting_model.h"
 #include "launch/train/train_log.h"
 #include "trainer/decode/generative_ranker.h"
+#include "trainer/device.h"
 #include "trainer/evaluate/trie_nats.h"
 #include "trainer/evaluate/validator.h"
 #include "trainer/model_io.h"
@@ -80,8 +83,8 @@ void check(TrainArgs& a) {
 // A run can only go on with what decides which samples a step holds.
 void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
                    const std::string& path) {
-  for (const char* key :
-       {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax", "train", "dropout"}) {
+  for (const char* key : {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax",
+                          "train", "dropout", "text-rows"}) {
     const nlohmann::json was = before.value(key, nlohmann::json());
     if (was != now.at(key)) {
       throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(), was.dump(),
@@ -92,7 +95,7 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 
 nlohmann::json without_paths(nlohmann::json resolved) {
   for (const char* key : {"dataset", "ids", "out", "base", "vocabulary", "resume", "overwrite",
-                          "threads", "report-every", "bucket-kib", "zero", "config"})
+                          "threads", "device", "report-every", "bucket-kib", "zero", "config"})
     resolved.erase(key);
   return resolved;
 }
@@ -104,6 +107,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   Options options = declare(a);
   if (!options.parse(args)) return 0;
   check(a);
+  const c10::Device device = trainer::choose_device(a.compute.device, comm);
   at::set_num_threads(a.compute.threads);
   keep_freed_memory();
 
@@ -126,27 +130,35 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);
   const data::Tokenizer& tokenizer = start.tokenizer;
-  trainer::T5Model model(start.config, a.model.part);
+  trainer::T5Model model(start.config, a.model.part, a.model.text_rows);
+  std::optional<trainer::BaseReport> base_report;
+  if (resumed) {
+    trainer::load_parameters(model, last->model);
+  } else {
+    base_report = fill_model(model, start, a.model, ids.table, a.loop.seed);
+  }
+  model.move_to(device);
+  model.set_compute(a.compute.compute);
+
+  // Gradients in device memory travel over NCCL, all else over MPI.
+  std::unique_ptr<Communicator> nccl;
+  if (device.is_cuda() && comm.size() > 1)
+    nccl = make_nccl_communicator(comm, {.device = device.index(), .module = {}});
+  Communicator& ranks = nccl ? *nccl : comm;
   trainer::GradientReducer reducer(
       model.parameters(), {model.flat_values(), model.flat_grads(), model.num_decay_elements()},
-      comm, a.distribution.reducer());
+      ranks, a.distribution.reducer());
   trainer::AdamW optimizer(model, a.loop.trainer.adamw, reducer.owned());
   trainer::TrainState state;
-  std::optional<trainer::BaseReport> base_report;
   if (resumed) {
     const std::filesystem::path state_file = last->path / checkpoints::kStateFile;
     state = trainer::train_state_from_json(last->state.value("progress", nlohmann::json()),
                                            state_file.string());
-    trainer::load_parameters(model, last->model);
     trainer::load_optimizer(
         optimizer, checkpoints::SafetensorsFile::open(last->path / "optimizer.safetensors"),
         state.updates());
     log::info(fmt::format("resuming {} at step {}", last->path.string(), state.step));
-  } else {
-    base_report = fill_model(model, start, a.model, ids.table, a.loop.seed);
   }
-
-  model.set_compute(a.compute.compute);
 
   const trainer::ModelFlops flops(model, ids.table);
   a.loop.data.node_cost = flops.mean_node(a.loop.data.packing.softmax);
@@ -189,9 +201,9 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
        .files = {{"spiece.model", tokenizer.bytes()}},
        .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
       model, optimizer, reducer, comm);
-  TrainLog train_log(
-      run ? &*run : nullptr, total_steps, a.loop.report_every,
-      comm.sum(ids::probe_gemm_flops(model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat)));
+  TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
+                     comm.sum(ids::probe_gemm_flops(
+                         model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat, device)));
   StopFlag stop;
   const trainer::TrainerHooks hooks = {
       .report = [&](const trainer::StepReport& r) { train_log.step(r); },
@@ -210,7 +222,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
       .new_best = [&](const trainer::TrainState& at) { saver.save_best(at); },
       .stop_requested = [&] { return stop.signal_here() != 0; }};
   const trainer::TrainEnd end =
-      trainer::Trainer(model, optimizer, reducer, data, ids.table, comm, a.loop.trainer)
+      trainer::Trainer(model, optimizer, reducer, data, ids.table, ranks, a.loop.trainer)
           .run(state, hooks);
   if (state.skipped > 0)
     log::warn(fmt::format("{} of {} steps were skipped: not finite", state.skipped, state.step));

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <utility>
 
@@ -140,7 +141,18 @@ void GradientReducer::finish() {
   if (comm_.size() == 1) return;
   launch(schedule_.complete_all());
   comm_.wait_for_bulk();
+  const auto start = std::chrono::steady_clock::now();
   for (const auto& rows : row_gradients_) sum_rows(*rows);
+  rows_ms_ +=
+      std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+}
+
+BulkTimes GradientReducer::take_times() {
+  BulkTimes times = comm_.take_bulk_times();
+  times.busy_ms += rows_ms_;
+  times.exposed_ms += rows_ms_;
+  rows_ms_ = 0;
+  return times;
 }
 
 // In rank order, so that all ranks add the same numbers in the same order.

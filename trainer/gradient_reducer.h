@@ -67,7 +67,8 @@ class GradientReducer {
   at::Tensor gather(const at::Tensor& owned_elements);
 
   // How long sums and values travelled, and how long this rank waited for them, since last asked.
-  BulkTimes take_times() { return comm_.take_bulk_times(); }
+  // Rows are always waited for: backward ends with them.
+  BulkTimes take_times();
 
  private:
   struct Hooks;
@@ -84,6 +85,7 @@ class GradientReducer {
   std::vector<Range> owned_;
   std::vector<std::shared_ptr<RowGradient>> row_gradients_;
   bool is_armed_ = false;
+  double rows_ms_ = 0;
   std::unique_ptr<Hooks> hooks_;
 };
 

@@ -1,8 +1,9 @@
 #include "trainer/model_io.h"
 
-#include <cstring>
+#include <memory>
 
-#include <fmt/format.h>
+#include <ATen/ops/from_blob.h>
+#include <c10/core/GradMode.h>
 
 #include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/errors.h"
@@ -21,14 +22,29 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
           .tokenizer = data::Tokenizer::from_file((checkpoint.path / "spiece.model").string())};
 }
 
+namespace {
+
+// In host memory: the tensor's own, or a copy that the result keeps alive.
+checkpoints::NamedTensor named_tensor(const std::string& name, const at::Tensor& t) {
+  const auto host = std::make_shared<const at::Tensor>(t.detach().to(at::kCPU).contiguous());
+  return {.name = name,
+          .type = checkpoints::TensorType::kF32,
+          .shape = t.sizes().vec(),
+          .data = host->const_data_ptr<float>(),
+          .owner = host};
+}
+
+// Fills a tensor, wherever it is, with `count` floats of host memory.
+void fill(const at::Tensor& t, const void* from) {
+  const c10::NoGradGuard no_grad;
+  t.detach().copy_(at::from_blob(const_cast<void*>(from), t.sizes(), at::kFloat));
+}
+
+}  // namespace
+
 std::vector<checkpoints::NamedTensor> parameters_as_tensors(const T5Model& model) {
   std::vector<checkpoints::NamedTensor> tensors;
-  for (const Parameter& p : model.parameters()) {
-    tensors.push_back({.name = p.name,
-                       .type = checkpoints::TensorType::kF32,
-                       .shape = p.shape,
-                       .data = p.value.const_data_ptr<float>()});
-  }
+  for (const Parameter& p : model.parameters()) tensors.push_back(named_tensor(p.name, p.value));
   return tensors;
 }
 
@@ -36,19 +52,13 @@ void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file) {
   for (Parameter& p : model.parameters()) {
     const checkpoints::NamedTensor& stored =
         file.require(p.name, checkpoints::TensorType::kF32, p.shape);
-    std::memcpy(p.value.data_ptr<float>(), stored.data, stored.num_bytes());
+    fill(p.value, stored.data);
   }
 }
 
 std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,
                                                            const at::Tensor& moment2) {
-  const auto flat = [](const char* name, const at::Tensor& t) {
-    return checkpoints::NamedTensor{.name = name,
-                                    .type = checkpoints::TensorType::kF32,
-                                    .shape = {t.numel()},
-                                    .data = t.const_data_ptr<float>()};
-  };
-  return {flat("exp_avg", moment1), flat("exp_avg_sq", moment2)};
+  return {named_tensor("exp_avg", moment1), named_tensor("exp_avg_sq", moment2)};
 }
 
 namespace {
@@ -69,10 +79,7 @@ std::vector<std::pair<std::string, at::Tensor>> row_state_of(const AdamW& optimi
 std::vector<checkpoints::NamedTensor> row_state_as_tensors(const AdamW& optimizer) {
   std::vector<checkpoints::NamedTensor> tensors;
   for (const auto& [name, t] : row_state_of(optimizer)) {
-    tensors.push_back({.name = name,
-                       .type = checkpoints::TensorType::kF32,
-                       .shape = t.sizes().vec(),
-                       .data = t.const_data_ptr<float>()});
+    tensors.push_back(named_tensor(name, t));
   }
   return tensors;
 }
@@ -91,17 +98,17 @@ void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, 
     const std::vector<int64_t> shape = {optimizer.num_flat()};
     const checkpoints::NamedTensor& stored =
         file.require(name, checkpoints::TensorType::kF32, shape);
-    auto* out = moment.data_ptr<float>();
+    int64_t done = 0;
     for (const Range& part : optimizer.owned()) {
-      std::memcpy(out, static_cast<const float*>(stored.data) + part.first,
-                  static_cast<size_t>(part.size()) * sizeof(float));
-      out += part.size();
+      fill(moment.narrow(0, done, part.size()),
+           static_cast<const float*>(stored.data) + part.first);
+      done += part.size();
     }
   }
   for (const auto& [name, t] : row_state_of(optimizer)) {
     const checkpoints::NamedTensor& stored =
         file.require(name, checkpoints::TensorType::kF32, t.sizes().vec());
-    std::memcpy(t.data_ptr<float>(), stored.data, stored.num_bytes());
+    fill(t, stored.data);
   }
   optimizer.set_num_steps(num_steps);
 }

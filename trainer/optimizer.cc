@@ -3,11 +3,16 @@
 #include <algorithm>
 #include <cmath>
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
+#include <c10/core/GradMode.h>
 
 #include "dist/runtime/errors.h"
 #include "trainer/adamw_kernel.h"
+#include "trainer/models/fused_support.h"
+#include "trainer/models/plain_ops.h"
 
 namespace tutti::trainer {
 
@@ -33,8 +38,8 @@ AdamW::AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> own
   for (Parameter& p : model.parameters()) {
     if (!p.rows) continue;
     row_states_.push_back({.parameter = &p,
-                           .moment1 = at::zeros(p.shape, at::kFloat),
-                           .moment2 = at::zeros(p.shape, at::kFloat),
+                           .moment1 = at::zeros(p.shape, p.value.options().requires_grad(false)),
+                           .moment2 = at::zeros(p.shape, p.value.options().requires_grad(false)),
                            .num_steps = at::zeros({p.shape[0]}, at::kFloat)});
   }
 }
@@ -58,13 +63,60 @@ void AdamW::step_rows(RowState& state, double learning_rate, double grad_divisor
   gradient.clear();
 }
 
+// All touched rows at once: each has factors of its own.
+void AdamW::step_rows_plain(RowState& state, double learning_rate, double grad_divisor) {
+  RowGradient& gradient = *state.parameter->rows;
+  if (gradient.rows().empty()) return;
+  const at::Tensor rows = gradient.touched();
+  auto* steps = state.num_steps.mutable_data_ptr<float>();
+  std::vector<float> step_size, root_scale;
+  for (const int64_t row : gradient.rows()) {
+    steps[row] += 1;
+    const AdamWFactors own(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                           options_.weight_decay, grad_divisor, static_cast<int64_t>(steps[row]));
+    step_size.push_back(own.step_size);
+    root_scale.push_back(own.root_scale);
+  }
+  const auto column = [&](const std::vector<float>& v) {
+    return at::tensor(v, at::kFloat).to(rows.device()).unsqueeze(1);
+  };
+  const AdamWFactors f(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
+                       options_.weight_decay, grad_divisor, /*step=*/1);
+  const at::Tensor g = gradient.dense().index_select(0, rows) * f.grad_scale;
+  const at::Tensor m = state.moment1.index_select(0, rows).mul_(f.beta1).add_(g, 1.0F - f.beta1);
+  const at::Tensor v =
+      state.moment2.index_select(0, rows).mul_(f.beta2).addcmul_(g, g, 1.0F - f.beta2);
+  const at::Tensor values = state.parameter->value.detach();
+  values.index_copy_(0, rows,
+                     values.index_select(0, rows) * f.keep -
+                         column(step_size) * m / (v.sqrt() * column(root_scale) + f.epsilon));
+  state.moment1.index_copy_(0, rows, m);
+  state.moment2.index_copy_(0, rows, v);
+  gradient.clear();
+}
+
 void AdamW::step(double learning_rate, double grad_divisor) {
   ++num_steps_;
   const auto factors = [&](double weight_decay) {
     return AdamWFactors(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
                         weight_decay, grad_divisor, num_steps_);
   };
-  const AdamWFactors decayed = factors(options_.weight_decay), plain = factors(0.0);
+  const AdamWFactors decayed = factors(options_.weight_decay), not_decayed = factors(0.0);
+  if (!is_fused(values_)) {
+    const c10::NoGradGuard no_grad;
+    int64_t done = 0;
+    for (const Range& part : owned_) {
+      const auto own = [&](const at::Tensor& flat) {
+        return flat.defined() ? flat.narrow(0, part.first, part.size()) : flat;
+      };
+      plain::adamw_update(part.last <= num_decay_elements_ ? decayed : not_decayed, own(values_),
+                          own(grads_), moment1_.narrow(0, done, part.size()),
+                          moment2_.narrow(0, done, part.size()), own(model_.flat_rounded()));
+      done += part.size();
+    }
+    for (RowState& state : row_states_) step_rows_plain(state, learning_rate, grad_divisor);
+    return;
+  }
   auto *values = values_.mutable_data_ptr<float>(), *grads = grads_.mutable_data_ptr<float>(),
        *moment1 = moment1_.mutable_data_ptr<float>(), *moment2 = moment2_.mutable_data_ptr<float>();
   const at::Tensor rounded_values = model_.flat_rounded();
@@ -72,7 +124,7 @@ void AdamW::step(double learning_rate, double grad_divisor) {
       rounded_values.defined() ? rounded_values.mutable_data_ptr<c10::BFloat16>() : nullptr;
   int64_t done = 0;
   for (const Range& part : owned_) {
-    adamw_update(part.last <= num_decay_elements_ ? decayed : plain, values + part.first,
+    adamw_update(part.last <= num_decay_elements_ ? decayed : not_decayed, values + part.first,
                  grads + part.first, moment1 + done, moment2 + done,
                  rounded == nullptr ? nullptr : rounded + part.first, part.size());
     done += part.size();

@@ -41,8 +41,8 @@ class AdamW {
   void set_num_steps(int64_t n) { num_steps_ = n; }
   const std::vector<Range>& owned() const { return owned_; }
   int64_t num_flat() const { return values_.numel(); }  // of the model
-  // The state of a table of rows: moments [rows, width], and how many steps touched each row,
-  // [rows] fp32 (exact to 2^24).
+  // The state of a table of rows: moments [rows, width], and in host memory how many steps touched
+  // each row, [rows] fp32 (exact to 2^24).
   struct RowState {
     Parameter* parameter;
     at::Tensor moment1, moment2, num_steps;
@@ -55,6 +55,7 @@ class AdamW {
 
  private:
   void step_rows(RowState& state, double learning_rate, double grad_divisor);
+  void step_rows_plain(RowState& state, double learning_rate, double grad_divisor);
 
   AdamWOptions options_;
   std::vector<RowState> row_states_;

@@ -6,6 +6,9 @@ namespace tutti::launch {
 
 void declare(Options& options, ComputeArgs& a) {
   options.add("threads", &a.threads, "threads a rank")
+      .add("device", &a.device,
+           "cpu | cuda | auto: cuda gives each rank the device of its number on its machine; auto "
+           "takes CUDA when every rank has a device, and says so")
       .add("precision", &a.precision,
            "fp32 | bf16: what linear layers compute in; weights, norms and loss stay fp32")
       .add("checkpoint-activations", &a.compute.checkpoint_activations,
@@ -13,6 +16,7 @@ void declare(Options& options, ComputeArgs& a) {
 }
 
 void check(ComputeArgs& a) {
+  require_one_of("--device", a.device, {"cpu", "cuda", "auto"});
   require_one_of("--precision", a.precision, {"fp32", "bf16"});
   a.compute.precision =
       a.precision == "bf16" ? trainer::Precision::kBf16 : trainer::Precision::kFp32;

@@ -10,7 +10,7 @@ namespace tutti::launch {
 // How a rank computes: none of it changes which samples a step holds.
 struct ComputeArgs {
   int threads = 1;
-  std::string precision = "fp32";
+  std::string device = "cpu", precision = "fp32";
   trainer::ComputeOptions compute;
 };
 

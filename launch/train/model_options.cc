@@ -62,8 +62,13 @@ void declare(Options& options, ModelArgs& a) {
            "a spiece.model to use; empty: one is trained on the training titles")
       .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most");
   for (const auto& [name, meaning, size] : kShape) options.add(name, &(a.t5.*size), meaning);
-  options.add("start-ids", &a.start_ids,
-              "rows of ID tokens start from: codebook (their vectors, projected) | random");
+  options
+      .add("start-ids", &a.start_ids,
+           "rows of ID tokens start from: codebook (their vectors, projected) | random")
+      .add(
+          "text-rows", &a.text_rows_name,
+          "rows of the title vocabulary: sparse (AdamW moves those that a step reads) | dense (all "
+          "of them, as any other weight)");
 }
 
 void check(ModelArgs& a) {
@@ -72,6 +77,9 @@ void check(ModelArgs& a) {
     require_at_least((std::string("--") + name).c_str(), a.t5.*size, 1);
   }
   require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
+  require_one_of("--text-rows", a.text_rows_name, {"sparse", "dense"});
+  a.text_rows =
+      a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
   require_share("--dropout", a.dropout);
   a.softmax = checkpoints::softmax_from_name(a.softmax_name);
   a.part = trainer::trained_part_from_name(a.part_name);

@@ -12,13 +12,15 @@ namespace tutti::launch {
 // What is trained: the model's shape, what it starts from, its vocabulary, its loss, and how much
 // of it may change.
 struct ModelArgs {
-  std::string base, vocabulary, start_ids = "codebook", softmax_name = "level", part_name = "all";
+  std::string base, vocabulary, start_ids = "codebook", softmax_name = "level", part_name = "all",
+                                text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
   double dropout = 0;
   trainer::T5Config t5;
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
   trainer::TrainedPart part = trainer::TrainedPart::kAll;
+  trainer::TextRows text_rows = trainer::TextRows::kSparse;
 };
 
 void declare(Options& options, ModelArgs& a);

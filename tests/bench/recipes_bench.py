@@ -1,8 +1,10 @@
 """Recipes: which learning rate and how many titles a step serve a softmax and a model size best, at an equal number of pairs of the
 demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of the run.
 
-Usage: recipes_bench.py [--pairs N] [PART]...   (level, medium, trie, grouping; default: all). Runs see about N pairs each, on two
-ranks, so that their curves do not depend on what else the machine does. A part's rows are kept in the work folder, so that parts can be measured apart: the report holds all that there are.
+Usage: recipes_bench.py [--pairs N] [--seconds S] [PART]...   (default: all parts). Runs of the parts time-...
+train for about S seconds, on one rank with one thread: give each a core of its own. Those of all other parts see about N pairs each, so
+that their curves do not depend on what else the machine does. A part's rows are kept in the work folder, so that parts can be measured apart: the
+report holds all that there are.
 """
 import argparse
 import json
@@ -35,15 +37,16 @@ class Recipe:
                 "--checkpoint-every", 1_000_000, "--validate-every", validate_every, "--validation-queries", 300,
                 *SHAPES[self.shape], *self.extra]
 
-    def run(self, pairs):
-        """A run of about so many pairs: how many steps that is, a short one tells first."""
-        out = WORK / "run"
+    def run(self, pairs=None, seconds=None, ranks=2):
+        """A run of about so many pairs or seconds: how many steps that is, a short one tells first."""
+        out = WORK / f"run-{os.getpid()}"
         shutil.rmtree(out, ignore_errors=True)
-        tutti(*self.words(out, 20, 0), ranks=2)
-        per_step = sum(record["pairs"] for record in records(out)) / 20
-        steps = max(POINTS, round(pairs / per_step / POINTS) * POINTS)
+        tutti(*self.words(out, 40, 0), ranks=ranks)
+        first = records(out)[20:]
+        per_step = sum(record["pairs"] if seconds is None else record["step_ms"] / 1e3 for record in first) / len(first)
+        steps = max(POINTS, round((pairs or seconds) / per_step / POINTS) * POINTS)
         shutil.rmtree(out)
-        tutti(*self.words(out, steps, steps // POINTS), ranks=2)
+        tutti(*self.words(out, steps, steps // POINTS), ranks=ranks)
         all_records = records(out)
         steps_made = [record for record in all_records if record["event"] == "step"]
         self.curve = [record["hits_at_10"] for record in all_records if record["event"] == "validation"]
@@ -57,13 +60,14 @@ class Recipe:
         imbalance = sum(record["imbalance"] for record in steps_made) / steps
         self.health = f"{data_ms:.2f} | {100 * imbalance:.1f} %"
         print(self.row(), flush=True)
+        shutil.rmtree(out)
         return self
 
     def row(self):
         curve = " | ".join(f"{hits:.3f}" for hits in self.curve)
         words = " ".join(map(str, self.extra))
         return (f"| {self.shape} | {self.softmax} | {self.rate:g} | {self.titles} | {words} | {self.steps} | {self.pairs_per_step:.0f} "
-                f"| {self.pairs_per_s:,.0f} | {curve} | {self.loss:.3f} | {self.grad_norm:.2f} | {self.health} |")
+                f"| {self.seconds:.0f} | {self.pairs_per_s:,.0f} | {curve} | {self.loss:.3f} | {self.grad_norm:.2f} | {self.health} |")
 
 
 def level(pairs):
@@ -90,36 +94,71 @@ def grouping(pairs):
                       for rate, titles, *extra in others]
 
 
+CAP = "--group-cap"
+
+
+def time_level(seconds):
+    """Whole playlists against parts of more playlists against single tracks, in equal time."""
+    rows = [(1e-3, 8), (2e-3, 8), (1e-3, 4), (1e-3, 32, CAP, 16), (1e-3, 64, CAP, 8), (2e-3, 64, CAP, 8), (2e-3, 128, CAP, 4),
+            (2e-3, 512, CAP, 1), (4e-3, 512, CAP, 1)]
+    return [Recipe("small", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
+
+
+def time_trie(seconds):
+    rows = [(1e-3, 8), (1e-3, 64, CAP, 8), (2e-3, 64, CAP, 8), (2e-3, 128, CAP, 4)]
+    return [Recipe("small", "trie", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
+
+
+def time_medium(seconds):
+    rows = [(5e-4, 8), (5e-4, 64, CAP, 8), (1e-3, 64, CAP, 8), (1e-3, 32, CAP, 16)]
+    return [Recipe("medium", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
+
+
+def choices(pairs):
+    """What ID rows start from, and whether the rows of the title vocabulary are sparse."""
+    rows = [(), ("--start-ids", "random"), ("--text-rows", "dense")]
+    return [Recipe("small", "level", 2e-3, 64, CAP, 8, *extra, "--seed", seed).run(pairs, ranks=1)
+            for seed in (0, 1, 2) for extra in rows]
+
+
 PARTS = {
     "level": ("Learning rate and titles a step, small model, level softmax", level),
     "medium": ("A larger model", medium),
     "trie": ("Trie softmax", trie),
     "grouping": ("Groups against independent pairs", grouping),
+    "time-level": ("In equal time: whole playlists, parts of more playlists, single tracks", time_level),
+    "time-trie": ("In equal time, trie softmax", time_trie),
+    "time-medium": ("In equal time, a larger model", time_medium),
+    "choices": ("What ID rows start from, and sparse or dense rows of the title vocabulary", choices),
 }
 
-HEAD = ("| model | softmax | rate | titles a step | else | steps | pairs a step | pairs/s | "
+HEAD = ("| model | softmax | rate | titles a step | else | steps | pairs a step | seconds | pairs/s | "
         + " | ".join(f"{100 * (i + 1) // POINTS} %" for i in range(POINTS))
-        + " | last loss | gradient norm | data wait, ms | imbalance |\n" + "|" + " --- |" * (12 + POINTS))
+        + " | last loss | gradient norm | data wait, ms | imbalance |\n" + "|" + " --- |" * (13 + POINTS))
 
 
-def measure(part, pairs):
-    recipes = PARTS[part][1](pairs)
+def measure(part, budget, words_of_budget):
+    recipes = PARTS[part][1](budget)
     best = max(recipes, key=lambda recipe: recipe.curve[-1])
     words = f"{best.shape}, {best.softmax}, rate {best.rate:g}, {best.titles} titles {' '.join(map(str, best.extra))}".strip()
     (WORK / f"{part}.json").write_text(json.dumps(dict(
-        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], pairs=pairs)))
+        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], budget=words_of_budget)))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(PARTS))
     parser.add_argument("--pairs", type=int, default=250_000)
+    parser.add_argument("--seconds", type=int, default=60)
     args = parser.parse_args()
     make_data(WORK, num_playlists=20000)
     report = bench.Report("recipes", "Training recipes and their learning curves")
     for part in args.parts:
-        measure(part, args.pairs)
-    report.note("Every row is one run on two ranks with one thread each, cosine schedule to its own end, on the demo's data "
+        if part.startswith("time-"):
+            measure(part, args.seconds, f"About {args.seconds} seconds of training a run, one rank with one thread")
+        else:
+            measure(part, args.pairs, f"About {args.pairs:,} pairs a run")
+    report.note("Every row is one run, cosine schedule to its own end, on the demo's data "
                 "(SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 at these shares of the run, on the "
                 "same validation playlists (up to 300 with seen and 300 with unseen titles); the last loss and the gradient norm are mean "
                 "and median of the last tenth of the run. Runs of one row repeat bit by bit, but for the speed; one seed: small differences are noise.")
@@ -128,7 +167,7 @@ def main():
             continue
         measured = json.loads((WORK / f"{part}.json").read_text())
         report.row(f"best of '{title}': {measured['best']}", measured["hits"], unit="hits@10")
-        report.note(f"## {title}\n\n{measured['pairs']:,} pairs a run.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
+        report.note(f"## {title}\n\n{measured['budget']}.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
     report.write()
 
 

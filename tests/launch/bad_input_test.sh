@@ -107,6 +107,8 @@ refused 2 'cosine or inverse-sqrt' "$tutti" train --dataset data --ids ids --out
 refused 2 'add --validate-every' "$tutti" train --dataset data --ids ids --out out/x --patience 3
 refused 2 '--micro-batch' "$tutti" train --dataset data --ids ids --out out/x --micro-batch -1
 refused 3 'no validation playlist' "$tutti" train --dataset unheld --ids unheld_ids --out out/x --validate-every 1
+refused 2 'cpu or cuda or auto' "$tutti" train --dataset data --ids ids --out out/x --device gpu
+CUDA_VISIBLE_DEVICES='' refused 2 'no CUDA device' "$tutti" train --dataset data --ids ids --out out/x --device cuda
 refused 2 'level, trie, ids or full' "$tutti" train --dataset data --ids ids --out out/x --softmax soft
 refused 2 'all without a --base' "$tutti" train --dataset data --ids ids --out out/x --train decoder
 refused 2 'all, id-rows or decoder' "$tutti" train --dataset data --ids ids --out out/x --train some

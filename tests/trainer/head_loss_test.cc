@@ -1,6 +1,9 @@
 // The fused head against linear layer and log-softmax in fp64.
 #include "trainer/models/head_loss.h"
 
+#include <memory>
+#include <string>
+
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -11,6 +14,7 @@
 #include <gtest/gtest.h>
 
 #include "dist/runtime/rng.h"
+#include "trainer/models/plain_ops.h"
 
 namespace tutti::trainer {
 namespace {
@@ -89,7 +93,17 @@ double relative(const at::Tensor& a, const at::Tensor& b) {
 
 // Columns: 40 text rows, then 600 ID rows. All columns; half of them listed (masked in a dense
 // block); five listed (scored one by one).
-TEST(HeadLoss, EqualsLogSoftmaxOverTheColumnsOfEachSlice) {
+class HeadLossOn : public testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (GetParam() == std::string("device")) forced_ = std::make_unique<plain::Forced>();
+  }
+  std::unique_ptr<plain::Forced> forced_;
+};
+INSTANTIATE_TEST_SUITE_P(Both, HeadLossOn, testing::Values("cpu", "device"),
+                         [](const auto& test) { return test.param; });
+
+TEST_P(HeadLossOn, EqualsLogSoftmaxOverTheColumnsOfEachSlice) {
   constexpr int64_t kText = 40, kIds = 600, kWidth = 37;
   const OwnedSlice wide(0, 9, 0, kText + kIds, 0), level(9, 7, kText, 300, 0),
       masked(16, 11, kText + 100, 400, 200), listed(27, 20, kText + 50, 500, 5);

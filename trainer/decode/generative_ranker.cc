@@ -39,7 +39,7 @@ class T5Scorer : public IdScorer {
       titles[i] = rows[i].title;
     }
     const at::Tensor hidden = model_.step(state_, input, parent, title);
-    scores_ = scores_of(hidden, level, over).contiguous();
+    scores_ = scores_of(hidden, level, over).to(at::kCPU).contiguous();
     return {scores_.const_data_ptr<float>(), static_cast<size_t>(scores_.numel())};
   }
 

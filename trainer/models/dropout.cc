@@ -81,15 +81,18 @@ uint32_t LayerDropout::place_number(Place place) const {
   return stack_ << 24 | layer_ << 8 | static_cast<uint32_t>(place);
 }
 
+at::Tensor LayerDropout::factors_for(Place place, const at::Tensor& x) const {
+  return dropout_->factors(place_number(place), *row_keys_, x.size(1)).to(x.device());
+}
+
 at::Tensor LayerDropout::apply(Place place, const at::Tensor& x) const {
   if (!is_on()) return x;
-  return (x * dropout_->factors(place_number(place), *row_keys_, x.size(1))).to(x.scalar_type());
+  return (x * factors_for(place, x)).to(x.scalar_type());
 }
 
 at::Tensor LayerDropout::add(Place place, const at::Tensor& residual, const at::Tensor& x) const {
   if (!is_on()) return residual + x;
-  const at::Tensor factors = dropout_->factors(place_number(place), *row_keys_, x.size(1));
-  return at::addcmul(residual, x.to(residual.scalar_type()), factors);
+  return at::addcmul(residual, x.to(residual.scalar_type()), factors_for(place, x));
 }
 
 at::Tensor LayerDropout::attention_factors(Place place, int64_t heads, int64_t longest) const {

@@ -18,7 +18,7 @@ class Dropout {
 
   bool is_on() const { return threshold_ > 0; }
 
-  // Factors [rows, columns] fp32: 0, or 1 / (1 - rate). `place`: where in the model.
+  // Factors [rows, columns] fp32 in host memory: 0, or 1 / (1 - rate). `place`: where in the model.
   at::Tensor factors(uint32_t place, const std::vector<uint64_t>& row_keys, int64_t columns) const;
   // The same for attention: [heads, rows, longest].
   at::Tensor attention_factors(uint32_t place, const std::vector<uint64_t>& row_keys, int64_t heads,
@@ -59,11 +59,12 @@ class LayerDropout {
   at::Tensor apply(Place place, const at::Tensor& x) const;
   // residual + apply(x); for an x that has yet to be added.
   at::Tensor add(Place place, const at::Tensor& residual, const at::Tensor& x) const;
-  // Undefined when off.
+  // In host memory; undefined when off.
   at::Tensor attention_factors(Place place, int64_t heads, int64_t longest) const;
 
  private:
   uint32_t place_number(Place place) const;
+  at::Tensor factors_for(Place place, const at::Tensor& x) const;  // on the device of x
 
   const Dropout* dropout_ = nullptr;
   const std::vector<uint64_t>* row_keys_ = nullptr;

@@ -6,6 +6,8 @@
 #include <ATen/core/Tensor.h>
 #include <c10/util/BFloat16.h>
 
+#include "trainer/models/plain_ops.h"
+
 // What the fused operators share; their loops are in fused_*.cc.
 namespace tutti::trainer {
 
@@ -13,7 +15,8 @@ using c10::BFloat16;
 
 // Whether our own loops serve a tensor; plain_ops.h serves the others.
 inline bool is_fused(const at::Tensor& t) {
-  return t.device().is_cpu() && (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
+  return t.device().is_cpu() && !plain::Forced::is_on() &&
+         (t.scalar_type() == at::kFloat || t.scalar_type() == at::kBFloat16);
 }
 
 // Rows a thread takes at least, so that a piece is worth waking it.

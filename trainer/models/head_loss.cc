@@ -12,6 +12,8 @@
 #include "dist/runtime/errors.h"
 #include "ids/gemm.h"
 #include "ids/vectorize.h"
+#include "trainer/models/fused_support.h"
+#include "trainer/models/plain_ops.h"
 #include "trainer/models/vector_math.h"
 
 namespace tutti::trainer {
@@ -257,6 +259,8 @@ struct HeadLoss : Function<HeadLoss> {
     };
     Gradients gradients = {
         .hidden = gradient_of(hidden), .ids = gradient_of(ids), .text = gradient_of(text)};
+    ctx->save_for_backward({gradients.hidden, gradients.ids, gradients.text});
+    if (!is_fused(hidden)) return plain_forward(hidden, head, *call, gradients);
     Computation computation(hidden, head, gradients);
     double loss = 0;
     for (const HeadSlice& slice : call->slices) {
@@ -264,10 +268,20 @@ struct HeadLoss : Function<HeadLoss> {
       if (call->by_slice != nullptr) call->by_slice->push_back(part);
       loss += part;
     }
-    ctx->save_for_backward({gradients.hidden, gradients.ids, gradients.text});
     at::Tensor out = at::empty({}, hidden.options());
     *out.mutable_data_ptr<float>() = static_cast<float>(loss);
     return out;
+  }
+  static at::Tensor plain_forward(const at::Tensor& hidden, const PredictionHead& head,
+                                  const Call& call, const Gradients& into) {
+    const at::Tensor losses = plain::head_losses(
+        hidden, head, call.slices, {.hidden = into.hidden, .ids = into.ids, .text = into.text});
+    if (call.by_slice != nullptr) {
+      const at::Tensor parts = losses.to(at::kCPU, at::kDouble);  // all in one transfer
+      const auto* part = parts.const_data_ptr<double>();
+      call.by_slice->insert(call.by_slice->end(), part, part + parts.numel());
+    }
+    return losses.sum();
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     variable_list gradients = ctx->get_saved_variables();

@@ -29,7 +29,7 @@ using torch::autograd::variable_list;
 
 // out = a b + beta * out
 void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta) {
-  if (out.device().is_cpu()) {
+  if (is_fused(out)) {
     ids::gemm(a, b, out, beta);
   } else if (beta == 0) {
     at::mm_out(out, a, b);
@@ -49,7 +49,7 @@ TUTTI_VECTORIZED void add_rounded(const BFloat16* from, float* to, int64_t size)
       });
 }
 void add_into(const at::Tensor& from, at::Tensor& to) {
-  if (!to.device().is_cpu()) {
+  if (!is_fused(to)) {
     to.add_(from);
     return;
   }
@@ -66,8 +66,8 @@ TUTTI_VECTORIZED void add_rows(const float* rows, const int64_t* index, float* t
   for (int64_t r = 0; r < n; ++r) lanes::axpy(1.0F, rows + r * d, table + index[r] * d, width);
 }
 void scatter_rows(const at::Tensor& rows, const at::Tensor& index, at::Tensor& table) {
-  if (!table.device().is_cpu()) {
-    table.index_add_(0, index, rows);
+  if (!is_fused(table)) {
+    table.index_add_(0, index.to(table.device()), rows);
     return;
   }
   const int64_t n = rows.size(0), d = rows.size(1);
@@ -143,8 +143,7 @@ struct GatherRowsBackward : Node {
     const c10::AutoGradMode no_grad(false);
     const at::Tensor g = grads[0].contiguous();
     if (table.rows) {
-      table.rows->add({index.const_data_ptr<int64_t>(), static_cast<size_t>(index.numel())},
-                      {g.const_data_ptr<float>(), static_cast<size_t>(g.numel())});
+      table.rows->add({index.const_data_ptr<int64_t>(), static_cast<size_t>(index.numel())}, g);
     } else if (table.grad.defined()) {
       at::Tensor grad = table.grad;
       scatter_rows(g, index, grad);
@@ -208,7 +207,8 @@ at::Tensor gather_rows(const Weight& table, const at::Tensor& index) {
   at::Tensor out;
   {
     const c10::AutoGradMode no_grad(false);
-    out = table.leaves.front().index_select(0, index);
+    const at::Tensor& values = table.leaves.front();
+    out = values.index_select(0, index.to(values.device()));
   }
   if (!is_recorded({}, table)) return out;
   auto node =

@@ -19,8 +19,8 @@ at::Tensor linear(const at::Tensor& x, const Weight& weight);
 // residual + x W^T, fp32: the sum costs no pass of its own. residual [R, out] fp32.
 at::Tensor linear_residual(const at::Tensor& residual, const at::Tensor& x, const Weight& weight);
 
-// The rows `index` [R] int64 of a table: [R, width] fp32. Gradients of its rows are added straight
-// into its gradient, flat or of rows, touching these rows only.
+// The rows `index` [R] int64 (host) of a table: [R, width] fp32. Gradients of its rows are added
+// straight into its gradient, flat or of rows, touching these rows only.
 at::Tensor gather_rows(const Weight& table, const at::Tensor& index);
 
 }  // namespace tutti::trainer

@@ -91,13 +91,20 @@ void ParameterStore::allocate() {
   flat_values_ = at::zeros({total}, at::kFloat);
   flat_grads_ = at::zeros({total}, at::kFloat);
   frozen_values_ = at::zeros({frozen}, at::kFloat);
+  for (Parameter& p : parameters_) {
+    if (p.rows) p.value = at::zeros(p.shape, at::kFloat);
+    if (p.trainable) num_parameters_ += num_elements(p);
+  }
+  make_views();
+}
+
+void ParameterStore::make_views() {
   for (size_t i = 0; i < parameters_.size(); ++i) {
     Parameter& p = parameters_[i];
     const int64_t count = num_elements(p);
     if (p.rows) {
-      p.value = at::zeros(p.shape, at::kFloat).set_requires_grad(true);
+      p.value.set_requires_grad(true);
       p.value.mutable_grad() = p.rows->dense();
-      num_parameters_ += count;
       continue;
     }
     const at::Tensor& values = p.trainable ? flat_values_ : frozen_values_;
@@ -105,8 +112,18 @@ void ParameterStore::allocate() {
     if (!p.trainable) continue;
     p.value.set_requires_grad(true);
     p.value.mutable_grad() = flat_grads_.narrow(0, offsets_[i], count).view(p.shape);
-    num_parameters_ += count;
   }
+}
+
+void ParameterStore::move_to(at::Device device) {
+  TUTTI_CHECK(!flat_rounded_.defined(), "weights are rounded where they are used");
+  for (at::Tensor* flat : {&flat_values_, &flat_grads_, &frozen_values_}) *flat = flat->to(device);
+  for (Parameter& p : parameters_) {
+    if (!p.rows) continue;
+    p.value = p.value.detach().to(device);
+    p.rows->move_to(device);
+  }
+  make_views();
 }
 
 void ParameterStore::round_weights() {

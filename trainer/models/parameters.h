@@ -47,6 +47,8 @@ class ParameterStore {
   // They are declared alike (decay, trainable), and belong to one group only.
   void place_together(std::vector<std::string> names);
   void allocate();
+  // Moves all values to another device, once, before anybody holds a tensor of the store.
+  void move_to(at::Device device);
 
   // From here on weight() gives, and products read, a bf16 copy of all values as they are at this
   // call. Who changes values later rounds them too (AdamW does), or calls this again.
@@ -73,6 +75,7 @@ class ParameterStore {
   // Offsets of all parameters declared alike, from `first` on; returns where they end.
   int64_t lay_out(bool trainable, bool decay, int64_t first);
   size_t index_of(const std::string& name) const;
+  void make_views();  // values and gradients of the parameters, into the flat buffers
 
   std::vector<Parameter> parameters_;
   std::vector<std::vector<std::string>> groups_;

@@ -1,5 +1,6 @@
 #include "trainer/models/plain_ops.h"
 
+#include <atomic>
 #include <limits>
 
 #include <ATen/TensorOperators.h>
@@ -12,12 +13,24 @@
 namespace tutti::trainer::plain {
 namespace {
 
+std::atomic<int> num_forced{0};
+
 // Arithmetic is fp32 for bf16 (and the type's own for fp32 and fp64).
 at::Tensor widened(const at::Tensor& t) {
   return t.scalar_type() == at::kBFloat16 ? t.to(at::kFloat) : t;
 }
 
 }  // namespace
+
+Forced::Forced() {
+  ++num_forced;
+}
+Forced::~Forced() {
+  --num_forced;
+}
+bool Forced::is_on() {
+  return num_forced > 0;
+}
 
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon,
                     at::ScalarType type) {
@@ -50,6 +63,17 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
   return at::einsum("qth,qthd->qhd", {probability, listed.select(2, 1)})
       .reshape({queries, width})
       .to(q.scalar_type());
+}
+
+void adamw_update(const AdamWFactors& f, at::Tensor values, at::Tensor grads, at::Tensor moment1,
+                  at::Tensor moment2, at::Tensor rounded) {
+  grads.mul_(f.grad_scale);
+  moment1.mul_(f.beta1).add_(grads, 1.0F - f.beta1);
+  moment2.mul_(f.beta2).addcmul_(grads, grads, 1.0F - f.beta2);
+  const at::Tensor denominator = moment2.sqrt().mul_(f.root_scale).add_(f.epsilon);
+  values.mul_(f.keep).addcdiv_(moment1, denominator, -f.step_size);
+  grads.zero_();
+  if (rounded.defined()) rounded.copy_(values);
 }
 
 }  // namespace tutti::trainer::plain

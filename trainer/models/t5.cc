@@ -35,8 +35,8 @@ TrainedPart trained_part_from_name(const std::string& name) {
                            .cure = {}});
 }
 
-T5Model::T5Model(const T5Config& config, TrainedPart trained)
-    : weights_(std::make_unique<T5Weights>(config, trained)) {}
+T5Model::T5Model(const T5Config& config, TrainedPart trained, TextRows text_rows)
+    : weights_(std::make_unique<T5Weights>(config, trained, text_rows)) {}
 T5Model::~T5Model() = default;
 T5Model::T5Model(T5Model&&) noexcept = default;
 
@@ -66,6 +66,15 @@ void T5Model::zero_gradients() {
 }
 int64_t T5Model::num_parameters() const {
   return weights_->parameters.num_parameters();
+}
+
+void T5Model::move_to(at::Device device) {
+  if (device == this->device()) return;
+  weights_->parameters.move_to(device);
+  weights_->bind();
+}
+at::Device T5Model::device() const {
+  return weights_->parameters.flat_values().device();
 }
 
 void T5Model::set_compute(const ComputeOptions& options) {

@@ -29,6 +29,12 @@ enum class TrainedPart {
 };
 TrainedPart trained_part_from_name(const std::string& name);  // UsageError: all, id-rows, decoder
 
+// How the gradient of the title vocabulary "shared.weight" is kept, of which a step reads few rows.
+enum class TextRows {
+  kSparse,  // as a list of rows; their AdamW is that of the steps that touch them
+  kDense,   // as any other parameter's. A tied vocabulary always is: its head may read all rows
+};
+
 enum class Precision { kFp32, kBf16 };
 
 // How the model computes. Parameters, gradients, residual stream, norms, softmax and loss are fp32
@@ -70,7 +76,8 @@ struct StepDropout {
 class T5Model {
  public:
   // Parameters allocated, not initialised.
-  explicit T5Model(const T5Config& config, TrainedPart trained = TrainedPart::kAll);
+  explicit T5Model(const T5Config& config, TrainedPart trained = TrainedPart::kAll,
+                   TextRows text_rows = TextRows::kSparse);
   ~T5Model();
   T5Model(T5Model&&) noexcept;
 
@@ -86,6 +93,11 @@ class T5Model {
   int64_t num_decay_elements() const;
   int64_t num_parameters() const;  // trainable, without padding
   void zero_gradients();
+
+  // Moves the weights, once: before set_compute(), and before an optimizer or a reducer is made of
+  // them. Tokens, lengths, trees and beams are given in host memory wherever the model is.
+  void move_to(at::Device device);
+  at::Device device() const;
 
   // Rounds the weights when the precision is bf16.
   void set_compute(const ComputeOptions& options);

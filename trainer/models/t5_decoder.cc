@@ -73,9 +73,10 @@ at::Tensor T5Model::decode_tree(const at::Tensor& encoded, const at::Tensor& len
       std::make_shared<const DrawnDropout>(DrawnDropout{step.dropout, keys_of(tree, step)});
   const LayerDropout dropout(drawn->dropout, drawn->keys, /*stack=*/1);
   x = dropout.apply(LayerDropout::Place::kInput, x);
-  const AttentionLists path = {
-      .keys = tree.ancestors, .counts = tree.depth + 1, .position = tree.depth, .dropout = {}};
-  const AttentionLists title = title_lists(copy_of(tree.title), lengths);
+  const AttentionLists path = on_device(
+      {.keys = tree.ancestors, .counts = tree.depth + 1, .position = tree.depth, .dropout = {}},
+      m.device());
+  const AttentionLists title = on_device(title_lists(copy_of(tree.title), lengths), m.device());
   const at::Tensor bias = position_bias(m.config, m.decoder_bias, max_depth,
                                         /*bidirectional=*/false);
   const std::vector<at::Tensor> cross_kv = cross_kv_of(m, encoded);
@@ -113,11 +114,13 @@ at::Tensor T5Model::step(DecoderState& state, const at::Tensor& inputs, const at
   const at::Tensor own = at::arange(cached, cached + rows, at::kLong).unsqueeze(1);
   state.paths = first ? own : at::cat({state.paths.index_select(0, parent), own}, 1);
   const int64_t depth = state.paths.size(1);
-  const AttentionLists path = {.keys = state.paths,
-                               .counts = at::full({rows}, depth, at::kLong),
-                               .position = at::full({rows}, depth - 1, at::kLong),
-                               .dropout = {}};
-  const AttentionLists title_tokens = title_lists(copy_of(title), state.lengths);
+  const AttentionLists path = on_device({.keys = state.paths,
+                                         .counts = at::full({rows}, depth, at::kLong),
+                                         .position = at::full({rows}, depth - 1, at::kLong),
+                                         .dropout = {}},
+                                        m.device());
+  const AttentionLists title_tokens =
+      on_device(title_lists(copy_of(title), state.lengths), m.device());
   const at::Tensor bias = position_bias(m.config, m.decoder_bias, depth, /*bidirectional=*/false);
 
   for (size_t layer = 0; layer < m.decoder.size(); ++layer) {

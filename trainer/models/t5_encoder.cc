@@ -31,6 +31,7 @@ at::Tensor T5Model::encode(const at::Tensor& tokens, const at::Tensor& lengths,
   const LayerDropout dropout(drawn->dropout, drawn->keys, /*stack=*/0);
   AttentionLists lists = title_lists(title, lengths);
   lists.position = at::tensor(position, at::kLong);
+  lists = on_device(lists, m.device());
   const at::Tensor bias =
       position_bias(m.config, m.encoder_bias, lists.keys.size(1), /*bidirectional=*/true);
   at::Tensor x = gather_rows(m.shared, at::tensor(rows, at::kLong));  // [R, d_model]

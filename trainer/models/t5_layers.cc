@@ -68,6 +68,7 @@ at::Tensor add_branch(const at::Tensor& residual, const at::Tensor& x, const Wei
 AttentionLists with_dropout(AttentionLists lists, const T5Config& config,
                             const LayerDropout& dropout, Place place) {
   lists.dropout = dropout.attention_factors(place, config.num_heads, lists.keys.size(1));
+  if (lists.dropout.defined()) lists.dropout = lists.dropout.to(lists.keys.device());
   return lists;
 }
 
@@ -117,7 +118,7 @@ at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const 
 
 at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_t num_positions,
                          bool bidirectional) {
-  return at::embedding(table, bucket_table(num_positions, bidirectional, config))
+  return at::embedding(table, bucket_table(num_positions, bidirectional, config).to(table.device()))
       .view({num_positions, num_positions, config.num_heads});
 }
 
@@ -137,6 +138,13 @@ AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& 
   for (int64_t i = 0; i < queries; ++i) {
     counts[i] = length[title[i]];
     for (int64_t t = 0; t < counts[i]; ++t) keys[i * longest + t] = first_row[title[i]] + t;
+  }
+  return lists;
+}
+
+AttentionLists on_device(AttentionLists lists, at::Device device) {
+  for (at::Tensor* t : {&lists.keys, &lists.counts, &lists.position}) {
+    if (t->defined()) *t = t->to(device);
   }
   return lists;
 }

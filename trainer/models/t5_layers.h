@@ -44,7 +44,10 @@ at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_
                          bool bidirectional);
 
 // Every query attends to all tokens of its title. `title`: of each query; the tokens of title b are
-// the rows after those of the titles before.
+// the rows after those of the titles before. In host memory, as what it is made of.
 AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& lengths);
+
+// Lists made in host memory, where the layers compute.
+AttentionLists on_device(AttentionLists lists, at::Device device);
 
 }  // namespace tutti::trainer

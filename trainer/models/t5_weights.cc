@@ -35,11 +35,12 @@ std::vector<std::string> cross_kv_names(int64_t num_layers) {
 // Declares the tensors of HF's T5ForConditionalGeneration, in the order of its modules.
 class Declaration {
  public:
-  Declaration(const T5Config& config, TrainedPart trained, ParameterStore& store)
-      : config_(config), trained_(trained), store_(store) {}
+  Declaration(const T5Config& config, TrainedPart trained, TextRows text_rows,
+              ParameterStore& store)
+      : config_(config), trained_(trained), text_rows_(text_rows), store_(store) {}
 
   void all() {
-    if (config_.tie_word_embeddings) {  // the head reads all rows when it predicts text
+    if (config_.tie_word_embeddings || text_rows_ == TextRows::kDense) {
       matrix("shared.weight", config_.text_rows, config_.d_model);
     } else {
       store_.declare_rows("shared.weight", {config_.text_rows, config_.d_model},
@@ -101,6 +102,7 @@ class Declaration {
 
   const T5Config& config_;
   TrainedPart trained_;
+  TextRows text_rows_;
   ParameterStore& store_;
 };
 
@@ -130,8 +132,9 @@ FeedForward feed_forward_of(const ParameterStore& store, const std::string& laye
 
 }  // namespace
 
-T5Weights::T5Weights(const T5Config& shape, TrainedPart trained) : config(shape) {
-  Declaration(config, trained, parameters).all();
+T5Weights::T5Weights(const T5Config& shape, TrainedPart trained, TextRows text_rows)
+    : config(shape) {
+  Declaration(config, trained, text_rows, parameters).all();
   parameters.allocate();
   bind();
 }

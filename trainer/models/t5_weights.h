@@ -42,10 +42,12 @@ struct DecoderBlock {
 };
 
 struct T5Weights {
-  T5Weights(const T5Config& config, TrainedPart trained);
+  T5Weights(const T5Config& config, TrainedPart trained, TextRows text_rows);
 
   // Takes the weights from the parameters again, which round_weights() may have changed.
   void bind();
+
+  at::Device device() const { return parameters.flat_values().device(); }
 
   T5Config config;
   ComputeOptions compute;

@@ -120,6 +120,16 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   *version = number_from("STANDIN_CUDA_VERSION", CUDART_VERSION);
   return cudaSuccess;
 }
+// libtorch_cpu links to these three for its profiler; no test calls them.
+cudaError_t cudaDriverGetVersion(int* /*version*/) {
+  return cudaErrorNotSupported;
+}
+cudaError_t cudaGetDeviceProperties(cudaDeviceProp* /*properties*/, int /*device*/) {
+  return cudaErrorNotSupported;
+}
+cudaError_t cudaDeviceSynchronize() {
+  return cudaErrorNotSupported;
+}
 const char* cudaGetErrorString(cudaError_t error) {
   return error == cudaErrorNoDevice ? "no CUDA-capable device is detected" : "stand-in CUDA error";
 }
