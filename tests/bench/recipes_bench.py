@@ -100,7 +100,8 @@ CAP = "--group-cap"
 def time_level(seconds):
     """Whole playlists against parts of more playlists against single tracks, in equal time."""
     rows = [(1e-3, 8), (2e-3, 8), (1e-3, 4), (1e-3, 32, CAP, 16), (1e-3, 64, CAP, 8), (2e-3, 64, CAP, 8), (2e-3, 128, CAP, 4),
-            (2e-3, 512, CAP, 1), (4e-3, 512, CAP, 1)]
+            (2e-3, 512, CAP, 1), (4e-3, 512, CAP, 1),
+            (5e-4, 8), (1e-3, 512, CAP, 1), (5e-4, 512, CAP, 1)]  # the rates below, where lower was better
     return [Recipe("small", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
 
 
@@ -110,7 +111,7 @@ def time_trie(seconds):
 
 
 def time_medium(seconds):
-    rows = [(5e-4, 8), (5e-4, 64, CAP, 8), (1e-3, 64, CAP, 8), (1e-3, 32, CAP, 16)]
+    rows = [(5e-4, 8), (5e-4, 64, CAP, 8), (1e-3, 64, CAP, 8), (1e-3, 32, CAP, 16), (1e-3, 8)]
     return [Recipe("medium", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
 
 

@@ -54,11 +54,11 @@ def peer(pairs, shape, precision, steps, batches):
     return best["pairs_per_s"], f"transformers, {precision}, batch {best['batch']}", versions["versions"]
 
 
-def rank_speed(ranks, threads):
+def rank_speed(ranks, threads, *extra):
     """Pairs a second of `tutti train` at 64 titles a step, from its log behind the first steps."""
     run = WORK / f"run-{ranks}x{threads}"
     tutti("train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", run, "--overwrite", "--steps", 10, "--titles-per-step", 64,
-          "--report-every", 1, "--threads", threads, *SMALL, ranks=ranks, threads=threads)
+          "--report-every", 1, "--threads", threads, *SMALL, *extra, ranks=ranks, threads=threads)
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = [record for record in records if "step_ms" in record][4:]
     return {"pairs_per_s": sum(r["pairs_per_s"] * r["step_ms"] for r in steps) / sum(r["step_ms"] for r in steps),
@@ -120,10 +120,12 @@ def main():
         report.note(f"`--checkpoint-activations`, flan-t5-base, fp32, 32 titles a step: peak memory {kept['peak_memory_mib']} MiB and "
                     f"{again['peak_memory_mib']} MiB with it, {kept['pairs_per_s']:.0f} and {again['pairs_per_s']:.0f} pairs/s.")
     if "ranks" in args.parts:
-        sides = bench.interleaved(args.runs, two=lambda: rank_speed(2, 1), one=lambda: rank_speed(1, 2))
+        sides = bench.interleaved(args.runs, two=lambda: rank_speed(2, 1), one=lambda: rank_speed(1, 2),
+                                  zero=lambda: rank_speed(2, 1, "--zero"))
         speed = {name: bench.median([run["pairs_per_s"] for run in runs]) for name, runs in sides.items()}
         report.row("flan-t5-small, fp32, 64 titles a step: two ranks with one thread", speed["two"], speed["one"], "pairs/s", goal=0.9,
                    peer_name="one rank with two threads")
+        report.row("the same with --zero", speed["zero"], speed["one"], "pairs/s", peer_name="one rank with two threads")
         report.row("two ranks: exposed communication, share of a step", bench.median([run["exposed"] for run in sides["two"]]), goal=0.1,
                    lower_is_better=True)
     report.write([versions] if versions else [])
