@@ -14,8 +14,9 @@ import numpy
 import torch
 import transformers
 from safetensors.torch import load_file
-from transformers import (AutoModelForCausalLM, BertConfig, BertForMaskedLM, BertModel, LlamaConfig, LlamaForCausalLM,
+from transformers import (BertConfig, BertForMaskedLM, BertModel, LlamaConfig, LlamaForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
+from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 import tokenizer_cases
 
@@ -108,11 +109,11 @@ def smollm2():
     """Values as the gguf package unpacks them, q and k in the order in which transformers reads the same file."""
     path = pathlib.Path(peers.ours("base-path", "smollm2"))
     ours, config, ignored = read("llama", path, "smollm2")
-    model = AutoModelForCausalLM.from_pretrained(path.parent, gguf_file=path.name, dtype=torch.float32)
-    theirs = dict(model.state_dict())
-    assert config["tie_word_embeddings"] and torch.equal(theirs["lm_head.weight"], theirs["model.embed_tokens.weight"])
-    theirs.pop("lm_head.weight")
-    all_equal(ours, theirs)
+    # What from_pretrained(gguf_file=...) does, but for accelerate, which only places the tensors.
+    model = LlamaForCausalLM(LlamaConfig(**load_gguf_checkpoint(path)["config"]))
+    theirs = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    assert config["tie_word_embeddings"] and model.config.tie_word_embeddings
+    all_equal(ours, {name: torch.as_tensor(values) for name, values in theirs.items()})
     assert not ignored
     for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
                  "rms_norm_eps", "rope_theta", "max_position_embeddings"):

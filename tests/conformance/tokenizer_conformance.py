@@ -125,7 +125,7 @@ def t5_from_tokenizer_json_alone():
     base = folder / "t5"
     base.mkdir()
     (base / "spiece.model").write_bytes(written.getvalue())
-    fast = T5TokenizerFast(str(base / "spiece.model"))
+    fast = T5TokenizerFast(str(base / "spiece.model"), add_prefix_space=True)  # as T5's own tokenizer.json
     fast.save_pretrained(base)
     assert json.loads((base / "tokenizer.json").read_text())["normalizer"], "with the normalisation table"
     texts = tokenizer_cases.TEXTS + random_texts(3000, 4)
