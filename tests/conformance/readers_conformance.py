@@ -8,6 +8,7 @@ import tempfile
 import peers
 
 peers.require("torch", "transformers", "safetensors", "gguf", "tokenizers")
+peers.require_bases("smollm2", "minilm")
 
 import gguf
 import numpy

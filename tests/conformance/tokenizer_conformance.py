@@ -10,6 +10,7 @@ import tempfile
 import peers
 
 peers.require("tokenizers", "transformers", "sentencepiece", "gguf")
+peers.require_bases("smollm2", "minilm")
 
 import gguf
 import sentencepiece
