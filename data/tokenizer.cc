@@ -26,7 +26,7 @@ Tokenizer::Tokenizer(Tokenizer&&) noexcept = default;
 Tokenizer& Tokenizer::operator=(Tokenizer&&) noexcept = default;
 
 Tokenizer Tokenizer::from_bytes(std::string serialized, const std::string& origin) {
-  return Tokenizer(is_json(serialized) ? make_from_tokenizer_json(std::move(serialized), origin)
+  return Tokenizer(is_json(serialized) ? make_from_tokenizer_json(serialized, origin)
                                        : make_sentencepiece(std::move(serialized), origin));
 }
 

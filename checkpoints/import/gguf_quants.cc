@@ -15,9 +15,9 @@ namespace {
 constexpr int64_t kBlock = 32;  // values of a quantised block
 
 constexpr std::array kBlocks = {
-    GgufBlock{GgufType::kF32, "F32", 1, 4},         GgufBlock{GgufType::kF16, "F16", 1, 2},
-    GgufBlock{GgufType::kBF16, "BF16", 1, 2},       GgufBlock{GgufType::kQ4_0, "Q4_0", kBlock, 18},
-    GgufBlock{GgufType::kQ4_1, "Q4_1", kBlock, 20}, GgufBlock{GgufType::kQ8_0, "Q8_0", kBlock, 34}};
+    GgufBlock{GgufType::kF32, "F32", 1, 4},        GgufBlock{GgufType::kF16, "F16", 1, 2},
+    GgufBlock{GgufType::kBF16, "BF16", 1, 2},      GgufBlock{GgufType::kQ40, "Q4_0", kBlock, 18},
+    GgufBlock{GgufType::kQ41, "Q4_1", kBlock, 20}, GgufBlock{GgufType::kQ80, "Q8_0", kBlock, 34}};
 
 struct OtherType {
   uint32_t type;
@@ -59,18 +59,18 @@ void decode_block(GgufType type, const char* bytes, float* out) {
     case GgufType::kBF16:
       *out = from_bf16(half_at(bytes));
       return;
-    case GgufType::kQ4_0: {
+    case GgufType::kQ40: {
       const float scale = from_fp16(half_at(bytes));
       decode_nibbles(bytes + 2, out, [scale](int q) { return scale * static_cast<float>(q - 8); });
       return;
     }
-    case GgufType::kQ4_1: {
+    case GgufType::kQ41: {
       const float scale = from_fp16(half_at(bytes)), offset = from_fp16(half_at(bytes + 2));
       decode_nibbles(bytes + 4, out,
                      [scale, offset](int q) { return scale * static_cast<float>(q) + offset; });
       return;
     }
-    case GgufType::kQ8_0: {
+    case GgufType::kQ80: {
       const float scale = from_fp16(half_at(bytes));
       for (int64_t i = 0; i < kBlock; ++i) {
         out[i] = scale * static_cast<float>(static_cast<signed char>(bytes[2 + i]));

@@ -22,7 +22,7 @@ struct LlamaParts {
 };
 
 LlamaParts read_hf_llama(const std::filesystem::path& folder);
-LlamaParts read_gguf_llama(const std::filesystem::path& file);
+LlamaParts read_gguf_llama(const std::filesystem::path& path);
 
 // config.json of a Llama, Qwen2 or Qwen3ForCausalLM. Absent fields mean what they mean to
 // transformers. DataError naming the file and the field.

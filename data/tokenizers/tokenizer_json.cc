@@ -123,10 +123,10 @@ BertSteps read_word_piece(const JsonStep& file, const JsonStep& model,
 template <typename Steps>
 class JsonEncoder final : public TextEncoder {
  public:
-  JsonEncoder(std::string serialized, Steps steps, const Vocabulary& vocabulary,
+  JsonEncoder(const std::string& serialized, Steps steps, const Vocabulary& vocabulary,
               const std::vector<AddedToken>& added)
       : steps_(std::move(steps)) {
-    bytes = std::move(serialized);
+    bytes = serialized;
     file_name = "tokenizer.json";
     std::vector<AddedToken> plain, normalized;
     for (const AddedToken& token : added) (token.normalized ? normalized : plain).push_back(token);
@@ -198,7 +198,7 @@ json parse(const std::string& text, const std::string& origin) {
 
 }  // namespace
 
-std::unique_ptr<TextEncoder> make_from_tokenizer_json(std::string serialized,
+std::unique_ptr<TextEncoder> make_from_tokenizer_json(const std::string& serialized,
                                                       const std::string& origin) {
   const json document = parse(serialized, origin);
   const JsonStep file(document, "", origin);
@@ -220,10 +220,10 @@ std::unique_ptr<TextEncoder> make_from_tokenizer_json(std::string serialized,
   std::unique_ptr<TextEncoder> encoder;
   if (type == "BPE") {
     encoder = std::make_unique<JsonEncoder<BpeSteps>>(
-        std::move(serialized), read_bpe(file, model, vocabulary, origin), vocabulary, added);
+        serialized, read_bpe(file, model, vocabulary, origin), vocabulary, added);
   } else {
     encoder = std::make_unique<JsonEncoder<BertSteps>>(
-        std::move(serialized), read_word_piece(file, model, vocabulary), vocabulary, added);
+        serialized, read_word_piece(file, model, vocabulary), vocabulary, added);
   }
   for (const std::vector<int32_t>* ids : {&around.before, &around.after}) {
     for (const int32_t id : *ids) {

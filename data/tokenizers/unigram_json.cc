@@ -69,7 +69,7 @@ bool is_blank_step(const JsonStep& step) {
 std::string read_normalizer(const JsonStep& step) {
   const std::string type = step.type();
   if (type == "Precompiled") {
-    const std::string table = from_base64(step, "precompiled_charsmap");
+    std::string table = from_base64(step, "precompiled_charsmap");
     if (!is_sound_charsmap(table)) step.fail("precompiled_charsmap", "a sound table in base64");
     return table;
   }

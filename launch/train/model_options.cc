@@ -49,9 +49,10 @@ void check_base(const ModelArgs& a) {
 
 void declare(Options& options, ModelArgs& a) {
   options
-      .add("base", &a.base,
-           "folder of Hugging Face transformers to start from: T5, T5 v1.1 or Flan-T5, with its "
-           "spiece.model; empty: a new model")
+      .add(
+          "base", &a.base,
+          "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
+          "its tokenizer), or the name of an installed one; empty: a new model")
       .add("train", &a.part_name,
            "what may change: all | decoder (and ID rows) | id-rows; the rest costs no gradient")
       .add("softmax", &a.softmax_name,

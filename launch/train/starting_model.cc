@@ -9,6 +9,7 @@
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
+#include "launch/train/known_bases.h"
 #include "trainer/id_rows.h"
 #include "trainer/training_data.h"
 
@@ -55,7 +56,7 @@ StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& datas
     start.config.text_head = a.softmax == checkpoints::Softmax::kFull;
     return start;
   }
-  checkpoints::HfT5 base = checkpoints::HfT5::open(a.base);
+  checkpoints::HfT5 base = checkpoints::HfT5::open(find_base(a.base));
   data::Tokenizer tokenizer = data::Tokenizer::from_file(base.vocabulary_path());
   const trainer::T5Config config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
   if (tokenizer.num_pieces() > config.text_rows) {

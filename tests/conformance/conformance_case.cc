@@ -6,6 +6,9 @@
 //   conformance_case score-run FILE         likewise
 //   conformance_case types FILE             writes a safetensors file of all types
 //   conformance_case rewrite FROM TO        reads a safetensors file and writes it again
+//   conformance_case source KIND PATH OUT   see reader_case.h
+//   conformance_case tokenize FILE TEXTS    likewise
+//   conformance_case base-path NAME         where --base NAME points
 //   conformance_case check FILE...          a line a file: "ok", or why it is refused
 
 #include <cstdio>
@@ -18,9 +21,11 @@
 
 #include "checkpoints/safetensors.h"
 #include "dist/runtime/errors.h"
+#include "launch/train/known_bases.h"
 #include "tests/conformance/base_case.h"
 #include "tests/conformance/evaluate_case.h"
 #include "tests/conformance/hf_case.h"
+#include "tests/conformance/reader_case.h"
 #include "tests/support/t5_case.h"
 
 namespace {
@@ -69,6 +74,12 @@ int run(const std::vector<std::string>& args) {
   } else if (mode == "rewrite" && args.size() == 3) {
     const auto file = checkpoints::SafetensorsFile::open(args[1]);
     checkpoints::write_safetensors(args[2], file.tensors(), file.metadata());
+  } else if (mode == "source" && args.size() == 4) {
+    tutti::conformance::write_source(args[1], args[2], args[3]);
+  } else if (mode == "tokenize" && args.size() == 3) {
+    tutti::conformance::print_tokens(args[1], args[2]);
+  } else if (mode == "base-path" && args.size() == 2) {
+    fmt::print("{}", tutti::launch::find_base(args[1]).string());
   } else if (mode == "check") {
     for (size_t i = 1; i < args.size(); ++i) fmt::print("{}\n", verdict_on(args[i]));
   } else {

@@ -22,6 +22,15 @@ def require(*modules):
             sys.exit(SKIPPED)
 
 
+def require_bases(*names):
+    """Ends the test as skipped, with the command that installs it, unless all real models are there."""
+    for name in names:
+        done = subprocess.run([sys.argv[1], "base-path", name], capture_output=True, encoding="utf-8")
+        if done.returncode != 0:
+            print(f"SKIPPED: {done.stderr.strip()}")
+            sys.exit(SKIPPED)
+
+
 def ours(*args):
     """Runs the C++ side; gives its standard output."""
     done = subprocess.run([sys.argv[1], *map(str, args)], capture_output=True, encoding="utf-8")

@@ -115,9 +115,11 @@ refused 2 'all, id-rows or decoder' "$tutti" train --dataset data --ids ids --ou
 refused 2 '--dropout' "$tutti" train --dataset data --ids ids --out out/x --dropout 1
 refused 2 '--d-model' "$tutti" train --dataset data --ids ids --out out/x --base b --d-model 32
 refused 2 '--vocabulary' "$tutti" train --dataset data --ids ids --out out/x --base b --vocabulary v
-refused 3 'nothere/config.json' "$tutti" train --dataset data --ids ids --out out/x --base nothere
+refused 2 'smollm2, or minilm' "$tutti" train --dataset data --ids ids --out out/x --base nothere
 made "$tutti" export --run run --ids ids --dataset data --out base
 rm base/spiece.model
+made "$tutti" train --dataset data --ids ids --out from_json --base base --steps 1
+rm base/tokenizer.json
 refused 3 'T5Tokenizer' "$tutti" train --dataset data --ids ids --out out/x --base base
 sed -i 's/"T5ForConditionalGeneration"/"T5EncoderModel"/' base/config.json
 refused 3 'T5EncoderModel' "$tutti" train --dataset data --ids ids --out out/x --base base
