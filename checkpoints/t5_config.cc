@@ -45,6 +45,7 @@ nlohmann::json to_json(const T5Config& config) {
                          {"feed_forward_proj", name_of(config.feed_forward)}};
   visit_sizes(config, [&](const char* name, int64_t value) { json[name] = value; });
   visit_flags(config, [&](const char* name, bool value) { json[name] = value; });
+  if (config.encoder) json["encoder"] = to_json(*config.encoder);
   return json;
 }
 
@@ -60,6 +61,9 @@ T5Config t5_config_from_json(const nlohmann::json& json, const std::string& orig
                                    [&](FeedForwardForm f) { return form == name_of(f); });
   if (known == kForms.end()) fields.fail("feed_forward_proj", "relu or gated-gelu");
   config.feed_forward = *known;
+  if (const auto encoder = json.find("encoder"); encoder != json.end()) {
+    config.encoder = bert_config_from_json(*encoder, origin);
+  }
   return config;
 }
 

@@ -1,9 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json_fwd.hpp>
+
+#include "checkpoints/bert_config.h"
 
 namespace tutti::checkpoints {
 
@@ -34,8 +37,12 @@ struct T5Config {
   // An untied head has parameters for text too (`lm_head.text.weight`). Only the full softmax
   // touches them.
   bool text_head = false;
+  // BERT's encoder in place of T5's own: titles are its vocabulary's, cross-attention reads its
+  // width, num_layers means nothing, and the one text row is what the decoder starts from.
+  std::optional<BertConfig> encoder = {};
 
   int64_t inner_dim() const { return num_heads * d_kv; }
+  int64_t encoder_width() const { return encoder ? encoder->hidden_size : d_model; }
   int64_t vocab_size() const { return text_rows + id_tokens; }
 };
 

@@ -94,8 +94,9 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key : {"dataset", "ids", "out", "base", "vocabulary", "resume", "overwrite",
-                          "threads", "device", "report-every", "bucket-kib", "zero", "config"})
+  for (const char* key : {"dataset", "ids", "out", "base", "encoder", "vocabulary", "resume",
+                          "overwrite", "threads", "device", "report-every", "bucket-kib", "zero",
+                          "config"})
     resolved.erase(key);
   return resolved;
 }
@@ -131,6 +132,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);
   const data::Tokenizer& tokenizer = start.tokenizer;
   trainer::T5Model model(start.config, a.model.part, a.model.text_rows);
+  model.set_encoder_rate(a.model.encoder_rate);
   std::optional<trainer::BaseReport> base_report;
   if (resumed) {
     trainer::load_parameters(model, last->model);
@@ -198,7 +200,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
       {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
                  {"model", trainer::to_json(start.config)},
                  {"train", config}},
-       .files = {{"spiece.model", tokenizer.bytes()}},
+       .files = {{tokenizer.file_name(), tokenizer.bytes()}},
        .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
       model, optimizer, reducer, comm);
   TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,

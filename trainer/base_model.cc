@@ -54,4 +54,30 @@ BaseReport load_base(T5Model& model, const checkpoints::HfT5& base) {
   return report;
 }
 
+T5Config config_from_encoder(const checkpoints::BertSource& base, T5Config decoder,
+                             int64_t id_tokens) {
+  decoder.encoder = base.config();
+  decoder.text_rows = 1;  // what the decoder starts from
+  decoder.id_tokens = id_tokens;
+  decoder.text_head = false;
+  return decoder;
+}
+
+BaseReport load_encoder(T5Model& model, const checkpoints::BertSource& base) {
+  BaseReport report;
+  report.ignored = base.ignored();
+  for (const checkpoints::SourceTensor& tensor : base.tensors()) {
+    Parameter* parameter = model.find("bert." + tensor.name);
+    TUTTI_CHECK(parameter != nullptr && parameter->shape == tensor.shape, tensor.name);
+    tensor.copy_as_fp32(
+        {parameter->value.data_ptr<float>(), static_cast<size_t>(tensor.num_elements())});
+    report.loaded.push_back(tensor.name);
+    report.num_loaded_values += tensor.num_elements();
+  }
+  for (const Parameter& p : model.parameters()) {
+    if (!p.name.starts_with("bert.")) report.added.push_back(p.name);
+  }
+  return report;
+}
+
 }  // namespace tutti::trainer

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "checkpoints/import/bert.h"
 #include "checkpoints/import/hf.h"
 #include "checkpoints/softmax.h"
 #include "trainer/models/t5.h"
@@ -28,5 +29,11 @@ T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
 
 // Fills a model of that shape, all but its ID rows: these keep what they hold.
 BaseReport load_base(T5Model& model, const checkpoints::HfT5& base);
+
+// `decoder` over this encoder: its cross-attention reads the encoder's token states.
+T5Config config_from_encoder(const checkpoints::BertSource& base, T5Config decoder,
+                             int64_t id_tokens);
+// Fills the encoder of a model of that shape; the decoder keeps what it holds.
+BaseReport load_encoder(T5Model& model, const checkpoints::BertSource& base);
 
 }  // namespace tutti::trainer

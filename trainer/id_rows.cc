@@ -20,7 +20,7 @@ double root_mean_square(const at::Tensor& t) {
 
 }  // namespace
 
-void scale_id_rows_to_base(T5Model& model) {
+void scale_id_rows_to_base(IdModel& model) {
   const c10::NoGradGuard no_grad;
   model.find("id_embedding.weight")
       ->value.mul_(root_mean_square(model.find("shared.weight")->value));
@@ -29,10 +29,10 @@ void scale_id_rows_to_base(T5Model& model) {
   }
 }
 
-void start_id_rows_from_codebooks(T5Model& model, const ids::IdTable& table, uint64_t seed) {
+void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uint64_t seed) {
   const int64_t dim = table.vector_dim;
   if (dim == 0) return;
-  const int64_t d_model = model.config().d_model;
+  const int64_t d_model = model.width();
   auto* embedding = model.find("id_embedding.weight")->value.data_ptr<float>();
   Parameter* untied = model.find("lm_head.id.weight");
   auto* head = untied == nullptr ? nullptr : untied->value.data_ptr<float>();

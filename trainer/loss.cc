@@ -20,7 +20,7 @@ TreeInputs tree_of(const PackedBatch& batch) {
           .depth = as_tensor(batch.depth, {num_nodes})};
 }
 
-PredictionHead head_of(const T5Model& model, checkpoints::Softmax softmax) {
+PredictionHead head_of(const IdModel& model, checkpoints::Softmax softmax) {
   return {.ids = model.id_head(),
           .text = softmax == checkpoints::Softmax::kFull ? model.text_head() : at::Tensor()};
 }
@@ -28,8 +28,8 @@ PredictionHead head_of(const T5Model& model, checkpoints::Softmax softmax) {
 // The nodes of one depth and the columns over which they are normalised.
 class Slices {
  public:
-  Slices(const PackedBatch& batch, const ids::IdTable& table, const T5Config& config) {
-    const int64_t text_rows = batch.softmax == checkpoints::Softmax::kFull ? config.text_rows : 0;
+  Slices(const PackedBatch& batch, const ids::IdTable& table, const IdModel& model) {
+    const int64_t text_rows = batch.softmax == checkpoints::Softmax::kFull ? model.text_rows() : 0;
     const bool over_level = batch.softmax == checkpoints::Softmax::kLevel ||
                             batch.softmax == checkpoints::Softmax::kTrie;
     columns_.resize(batch.max_depth);
@@ -47,7 +47,7 @@ class Slices {
                          .child_column = targets.child_column};
       if (!over_level) {
         slice.first_column = 0;
-        slice.num_columns = text_rows + config.id_tokens;
+        slice.num_columns = text_rows + model.id_tokens();
         columns_[d] = targets.column;
         for (int64_t& column : columns_[d]) column += text_rows + level.first_token;
         slice.column = columns_[d];
@@ -65,14 +65,14 @@ class Slices {
 
 }  // namespace
 
-at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table,
+at::Tensor packed_loss(const IdModel& model, const PackedBatch& batch, const ids::IdTable& table,
                        std::vector<double>* by_level, const Dropout& dropout) {
   const StepDropout step = {.dropout = dropout, .title_keys = batch.title_keys};
-  const at::Tensor lengths = as_tensor(batch.title_lengths, {batch.num_titles});
-  const at::Tensor encoded = model.encode(
-      as_tensor(batch.title_tokens, {batch.num_titles, batch.title_length}), lengths, step);
-  const at::Tensor hidden = model.decode_tree(encoded, lengths, tree_of(batch), step);
-  const Slices slices(batch, table, model.config());
+  const TitleInputs titles = {
+      .tokens = as_tensor(batch.title_tokens, {batch.num_titles, batch.title_length}),
+      .lengths = as_tensor(batch.title_lengths, {batch.num_titles})};
+  const at::Tensor hidden = model.tree_hidden(titles, tree_of(batch), step);
+  const Slices slices(batch, table, model);
   return head_loss(hidden, head_of(model, batch.softmax), slices.all(), by_level);
 }
 

@@ -5,7 +5,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "ids/id_table.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 #include "trainer/packing.h"
 
 namespace tutti::trainer {
@@ -16,7 +16,7 @@ namespace tutti::trainer {
 // over separate pairs: a node's cross-entropy is taken against the summed weights of its children.
 // `batch` must not be empty. `by_level`, unless null, takes the part of each level (as many as the
 // batch has).
-at::Tensor packed_loss(const T5Model& model, const PackedBatch& batch, const ids::IdTable& table,
+at::Tensor packed_loss(const IdModel& model, const PackedBatch& batch, const ids::IdTable& table,
                        std::vector<double>* by_level = nullptr, const Dropout& dropout = {});
 
 }  // namespace tutti::trainer

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
+
 #include "ids/id_table.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 #include "trainer/packing.h"
 
 namespace tutti::trainer {
@@ -12,12 +14,12 @@ namespace tutti::trainer {
 // nor do norms, activations and the optimizer.
 class ModelFlops {
  public:
-  ModelFlops(const T5Model& model, const ids::IdTable& table);
+  ModelFlops(const IdModel& model, const ids::IdTable& table);
 
   double of(const PackedBatch& batch) const;
 
   // Parts of it, to share out titles: of a title token, and of a decoder node with a mean head.
-  double title_token() const { return title_token_; }
+  double title_token() const { return units_.title_token; }
   double mean_node(checkpoints::Softmax softmax) const;
 
  private:
@@ -25,9 +27,8 @@ class ModelFlops {
   double columns(int64_t depth, checkpoints::Softmax softmax) const;
 
   const ids::IdTable& table_;
-  T5Config config_;
-  double title_token_, node_, column_;            // linear layers
-  double encoder_attention_, decoder_attention_;  // a pair of positions
+  UnitFlops units_;
+  int64_t id_tokens_, text_rows_;
 };
 
 }  // namespace tutti::trainer

@@ -7,19 +7,21 @@
 
 #include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/errors.h"
+#include "trainer/models/make_model.h"
 
 namespace tutti::trainer {
 
 LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Manifest& ids) {
   const checkpoints::Checkpoint checkpoint = checkpoints::open_checkpoint(run_or_checkpoint);
   require_made_from(checkpoint.path, checkpoint.manifest, "id-table", ids);
-  auto model = std::make_unique<T5Model>(t5_config_from_json(checkpoint.state.at("model")));
+  auto model = make_model(checkpoint.state.value("model", nlohmann::json::object()),
+                          (checkpoint.path / checkpoints::kStateFile).string());
   load_parameters(*model, checkpoint.model);
   return {.path = checkpoint.path,
           .manifest = checkpoint.manifest,
           .state = checkpoint.state,
           .model = std::move(model),
-          .tokenizer = data::Tokenizer::from_file((checkpoint.path / "spiece.model").string())};
+          .tokenizer = data::Tokenizer::from_folder(checkpoint.path)};
 }
 
 namespace {
@@ -42,13 +44,13 @@ void fill(const at::Tensor& t, const void* from) {
 
 }  // namespace
 
-std::vector<checkpoints::NamedTensor> parameters_as_tensors(const T5Model& model) {
+std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model) {
   std::vector<checkpoints::NamedTensor> tensors;
   for (const Parameter& p : model.parameters()) tensors.push_back(named_tensor(p.name, p.value));
   return tensors;
 }
 
-void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file) {
+void load_parameters(IdModel& model, const checkpoints::SafetensorsFile& file) {
   for (Parameter& p : model.parameters()) {
     const checkpoints::NamedTensor& stored =
         file.require(p.name, checkpoints::TensorType::kF32, p.shape);

@@ -10,7 +10,7 @@
 #include "data/tokenizer.h"
 #include "dist/runtime/artefact.h"
 #include "ids/id_table.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 #include "trainer/optimizer.h"
 
 namespace tutti::trainer {
@@ -19,9 +19,9 @@ namespace tutti::trainer {
 struct LoadedModel {
   std::filesystem::path path;  // the checkpoint that was taken
   Manifest manifest;           // made_from: "dataset", "id-table"
-  nlohmann::json state;        // state.json of the checkpoint: step, "model" (T5Config), "train"
+  nlohmann::json state;        // state.json of the checkpoint: step, "model" (its shape), "train"
                                // (options), "softmax"
-  std::unique_ptr<T5Model> model;
+  std::unique_ptr<IdModel> model;
   data::Tokenizer tokenizer;
 };
 
@@ -32,8 +32,8 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
 // A model and its optimizer as named tensors for the checkpoint store, and back. The tensors point
 // into the model: save before it changes. Loading throws DataError when a tensor is missing or has
 // another shape.
-std::vector<checkpoints::NamedTensor> parameters_as_tensors(const T5Model& model);
-void load_parameters(T5Model& model, const checkpoints::SafetensorsFile& file);
+std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model);
+void load_parameters(IdModel& model, const checkpoints::SafetensorsFile& file);
 // The optimizer's are whole flat buffers (GradientReducer::gather() of a part), so that a
 // checkpoint fits any number of ranks; loading takes the elements that the optimizer owns.
 std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
+#include <map>
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tensor.h>
@@ -16,12 +18,12 @@
 
 namespace tutti::trainer {
 
-AdamW::AdamW(T5Model& model, const AdamWOptions& options)
+AdamW::AdamW(IdModel& model, const AdamWOptions& options)
     : AdamW(model, options,
             {{0, model.num_decay_elements()},
              {model.num_decay_elements(), model.flat_values().numel()}}) {}
 
-AdamW::AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> owned)
+AdamW::AdamW(IdModel& model, const AdamWOptions& options, std::vector<Range> owned)
     : options_(options),
       owned_(std::move(owned)),
       num_decay_elements_(model.num_decay_elements()),
@@ -33,6 +35,7 @@ AdamW::AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> own
     TUTTI_CHECK(part.last <= num_decay_elements_ || part.first >= num_decay_elements_);
     total += part.size();
   }
+  pieces_ = cut_by_rate(model.parameters());
   moment1_ = at::zeros({total}, values_.options());
   moment2_ = at::zeros_like(moment1_);
   for (Parameter& p : model.parameters()) {
@@ -44,6 +47,26 @@ AdamW::AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> own
   }
 }
 
+std::vector<AdamW::Piece> AdamW::cut_by_rate(const std::vector<Parameter>& parameters) const {
+  std::map<int64_t, double> rate_from;  // by the element where a parameter begins
+  for (const Parameter& p : parameters) {
+    if (p.trainable && !p.rows) rate_from[p.value.storage_offset()] = p.rate;
+  }
+  std::vector<Piece> pieces;
+  for (const Range& part : owned_) {
+    int64_t first = part.first;
+    while (first < part.last) {
+      auto next = rate_from.upper_bound(first);
+      const double rate = next == rate_from.begin() ? 1.0 : std::prev(next)->second;
+      while (next != rate_from.end() && next->first < part.last && next->second == rate) ++next;
+      const int64_t last = next == rate_from.end() ? part.last : std::min(next->first, part.last);
+      pieces.push_back({.range = {first, last}, .rate = rate});
+      first = last;
+    }
+  }
+  return pieces;
+}
+
 void AdamW::step_rows(RowState& state, double learning_rate, double grad_divisor) {
   RowGradient& gradient = *state.parameter->rows;
   const int64_t width = gradient.width();
@@ -53,9 +76,9 @@ void AdamW::step_rows(RowState& state, double learning_rate, double grad_divisor
        *moment2 = state.moment2.mutable_data_ptr<float>();
   for (const int64_t row : gradient.rows()) {
     steps[row] += 1;
-    const AdamWFactors factors(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
-                               options_.weight_decay, grad_divisor,
-                               static_cast<int64_t>(steps[row]));
+    const AdamWFactors factors(state.parameter->rate * learning_rate, options_.beta1,
+                               options_.beta2, options_.epsilon, options_.weight_decay,
+                               grad_divisor, static_cast<int64_t>(steps[row]));
     const int64_t first = row * width;
     adamw_update(factors, values + first, gradient.row(row), moment1 + first, moment2 + first,
                  /*rounded=*/nullptr, width);
@@ -67,6 +90,7 @@ void AdamW::step_rows(RowState& state, double learning_rate, double grad_divisor
 void AdamW::step_rows_plain(RowState& state, double learning_rate, double grad_divisor) {
   RowGradient& gradient = *state.parameter->rows;
   if (gradient.rows().empty()) return;
+  learning_rate *= state.parameter->rate;
   const at::Tensor rows = gradient.touched();
   auto* steps = state.num_steps.mutable_data_ptr<float>();
   std::vector<float> step_size, root_scale;
@@ -97,20 +121,22 @@ void AdamW::step_rows_plain(RowState& state, double learning_rate, double grad_d
 
 void AdamW::step(double learning_rate, double grad_divisor) {
   ++num_steps_;
-  const auto factors = [&](double weight_decay) {
-    return AdamWFactors(learning_rate, options_.beta1, options_.beta2, options_.epsilon,
-                        weight_decay, grad_divisor, num_steps_);
+  const auto factors_of = [&](const Piece& piece) {
+    const bool decays = piece.range.last <= num_decay_elements_;
+    return AdamWFactors(piece.rate * learning_rate, options_.beta1, options_.beta2,
+                        options_.epsilon, decays ? options_.weight_decay : 0.0, grad_divisor,
+                        num_steps_);
   };
-  const AdamWFactors decayed = factors(options_.weight_decay), not_decayed = factors(0.0);
   if (!is_fused(values_)) {
     const c10::NoGradGuard no_grad;
     int64_t done = 0;
-    for (const Range& part : owned_) {
+    for (const Piece& piece : pieces_) {
+      const Range& part = piece.range;
       const auto own = [&](const at::Tensor& flat) {
         return flat.defined() ? flat.narrow(0, part.first, part.size()) : flat;
       };
-      plain::adamw_update(part.last <= num_decay_elements_ ? decayed : not_decayed, own(values_),
-                          own(grads_), moment1_.narrow(0, done, part.size()),
+      plain::adamw_update(factors_of(piece), own(values_), own(grads_),
+                          moment1_.narrow(0, done, part.size()),
                           moment2_.narrow(0, done, part.size()), own(model_.flat_rounded()));
       done += part.size();
     }
@@ -123,10 +149,10 @@ void AdamW::step(double learning_rate, double grad_divisor) {
   auto* rounded =
       rounded_values.defined() ? rounded_values.mutable_data_ptr<c10::BFloat16>() : nullptr;
   int64_t done = 0;
-  for (const Range& part : owned_) {
-    adamw_update(part.last <= num_decay_elements_ ? decayed : not_decayed, values + part.first,
-                 grads + part.first, moment1 + done, moment2 + done,
-                 rounded == nullptr ? nullptr : rounded + part.first, part.size());
+  for (const Piece& piece : pieces_) {
+    const Range& part = piece.range;
+    adamw_update(factors_of(piece), values + part.first, grads + part.first, moment1 + done,
+                 moment2 + done, rounded == nullptr ? nullptr : rounded + part.first, part.size());
     done += part.size();
   }
   for (RowState& state : row_states_) step_rows(state, learning_rate, grad_divisor);

@@ -7,7 +7,7 @@
 #include <ATen/core/Tensor.h>
 
 #include "dist/communicator.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 
 namespace tutti::trainer {
 
@@ -28,10 +28,10 @@ struct AdamWOptions {
 class AdamW {
  public:
   // The model outlives the object.
-  AdamW(T5Model& model, const AdamWOptions& options);
+  AdamW(IdModel& model, const AdamWOptions& options);
   // Updates, and keeps moments for, these elements of the flat buffers only: ranges that are
   // ascending and do not cross the border of weight decay (GradientReducer::owned()).
-  AdamW(T5Model& model, const AdamWOptions& options, std::vector<Range> owned);
+  AdamW(IdModel& model, const AdamWOptions& options, std::vector<Range> owned);
 
   // One update with the model's gradients divided by `grad_divisor` (1 / clip coefficient), which
   // clips without a pass of its own. Leaves the owned gradients zero for the next step.
@@ -54,14 +54,21 @@ class AdamW {
   at::Tensor moment2() const { return moment2_; }
 
  private:
+  // Owned elements whose parameters learn at one rate.
+  struct Piece {
+    Range range;
+    double rate;  // share of the learning rate
+  };
+  std::vector<Piece> cut_by_rate(const std::vector<Parameter>& parameters) const;
   void step_rows(RowState& state, double learning_rate, double grad_divisor);
   void step_rows_plain(RowState& state, double learning_rate, double grad_divisor);
 
   AdamWOptions options_;
   std::vector<RowState> row_states_;
   std::vector<Range> owned_;
+  std::vector<Piece> pieces_;  // of owned_, in its order
   int64_t num_decay_elements_;
-  const T5Model& model_;
+  const IdModel& model_;
   at::Tensor values_, grads_;  // the model's
   at::Tensor moment1_, moment2_;
   int64_t num_steps_ = 0;

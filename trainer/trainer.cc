@@ -13,7 +13,7 @@
 
 namespace tutti::trainer {
 
-Trainer::Trainer(T5Model& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
+Trainer::Trainer(IdModel& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
                  const ids::IdTable& table, Communicator& comm, const TrainerOptions& options)
     : model_(model),
       optimizer_(optimizer),

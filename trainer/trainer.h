@@ -8,7 +8,7 @@
 #include "ids/id_table.h"
 #include "trainer/gradient_reducer.h"
 #include "trainer/model_flops.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 #include "trainer/step_report.h"
@@ -54,7 +54,7 @@ enum class TrainEnd { kDone, kStopped, kNoLongerBetter };
 // start.
 class Trainer {
  public:
-  Trainer(T5Model& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
+  Trainer(IdModel& model, AdamW& optimizer, GradientReducer& reducer, TrainingData& data,
           const ids::IdTable& table, Communicator& comm, const TrainerOptions& options);
 
   // Runs from state.step to total_steps. The data belongs to a thread of the trainer meanwhile.
@@ -74,7 +74,7 @@ class Trainer {
                             const TrainerHooks& hooks);
   bool validate(TrainState& state, const TrainerHooks& hooks);
 
-  T5Model& model_;
+  IdModel& model_;
   AdamW& optimizer_;
   GradientReducer& reducer_;
   TrainingData& data_;

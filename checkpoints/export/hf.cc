@@ -51,6 +51,14 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
   const T5Config shape =
       t5_config_from_json(checkpoint.state.value("model", nlohmann::json::object()),
                           (checkpoint.path / kStateFile).string());
+  if (shape.encoder) {
+    throw DataError(Problem{.file = (checkpoint.path / kStateFile).string(),
+                            .place = "model config, field 'encoder'",
+                            .found = "a BERT under T5's decoder",
+                            .expected = "a T5, the whole of it",
+                            .cure = "transformers has no class for the pair; answer with 'tutti "
+                                    "recommend', or train without --encoder"});
+  }
   const Softmax softmax = softmax_of(checkpoint.state, checkpoint.path);
   require_equal((checkpoint.path / kStateFile).string(), "id_tokens", shape.id_tokens,
                 table.num_tokens(), "the ID table");

@@ -3,7 +3,7 @@
 #include <string>
 
 #include "launch/options.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 
 namespace tutti::launch {
 

@@ -29,6 +29,25 @@ constexpr ShapeOption kShape[] = {
 
 // Shape and vocabulary are the base's.
 void check_base(const ModelArgs& a) {
+  if (!a.encoder.empty()) {
+    constexpr const char* kVocabulary = "the encoder has its own; leave it out";
+    if (!a.vocabulary.empty()) {
+      refuse("--vocabulary", a.vocabulary, "none beside --encoder", kVocabulary);
+    }
+    if (a.part == trainer::TrainedPart::kIdRows) {
+      refuse("--train", a.part_name, "all or decoder beside --encoder",
+             "the decoder over it is new: frozen it would stay random");
+    }
+    if (a.softmax == checkpoints::Softmax::kFull) {
+      refuse("--softmax", a.softmax_name, "level, trie or ids beside --encoder",
+             "the encoder's text has no head to be predicted with");
+    }
+    if (a.t5.num_layers != trainer::T5Config().num_layers) {
+      refuse("--num-layers", std::to_string(a.t5.num_layers), "none beside --encoder",
+             "the encoder decides; leave it out");
+    }
+    return;
+  }
   if (a.base.empty()) {
     if (a.part != trainer::TrainedPart::kAll) {
       refuse("--train", a.part_name, "all without a --base",
@@ -49,10 +68,15 @@ void check_base(const ModelArgs& a) {
 
 void declare(Options& options, ModelArgs& a) {
   options
-      .add(
-          "base", &a.base,
-          "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
-          "its tokenizer), or the name of an installed one; empty: a new model")
+      .add("base", &a.base,
+           "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
+           "its tokenizer), or the name of an installed one (minilm: as --encoder minilm); empty: a "
+           "new model")
+      .add("encoder", &a.encoder,
+           "folder of a BERT of Hugging Face transformers that reads the titles, under a new "
+           "decoder; minilm: all-MiniLM-L6-v2 where its Python package is installed")
+      .add("encoder-rate", &a.encoder_rate,
+           "learning rate of the --encoder with --train all, as a share of --learning-rate")
       .add("train", &a.part_name,
            "what may change: all | decoder (and ID rows) | id-rows; the rest costs no gradient")
       .add("softmax", &a.softmax_name,
@@ -84,6 +108,13 @@ void check(ModelArgs& a) {
   require_share("--dropout", a.dropout);
   a.softmax = checkpoints::softmax_from_name(a.softmax_name);
   a.part = trainer::trained_part_from_name(a.part_name);
+  if (a.encoder_rate < 0) {
+    refuse("--encoder-rate", std::to_string(a.encoder_rate), "0 or more");
+  }
+  if (!a.base.empty() && !a.encoder.empty()) {
+    refuse("--base", a.base, "none beside --encoder", "give one of them");
+  }
+  if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
 }
 

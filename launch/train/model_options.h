@@ -12,10 +12,10 @@ namespace tutti::launch {
 // What is trained: the model's shape, what it starts from, its vocabulary, its loss, and how much
 // of it may change.
 struct ModelArgs {
-  std::string base, vocabulary, start_ids = "codebook", softmax_name = "level", part_name = "all",
-                                text_rows_name = "sparse";
+  std::string base, encoder, vocabulary, start_ids = "codebook", softmax_name = "level",
+                                         part_name = "all", text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
-  double dropout = 0;
+  double dropout = 0, encoder_rate = 0.1;
   trainer::T5Config t5;
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
@@ -24,6 +24,7 @@ struct ModelArgs {
 };
 
 void declare(Options& options, ModelArgs& a);
-void check(ModelArgs& a);  // UsageError naming the option; resolves names
+// UsageError naming the option; resolves names (a base that is an encoder becomes `encoder`).
+void check(ModelArgs& a);
 
 }  // namespace tutti::launch

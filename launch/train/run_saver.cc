@@ -7,7 +7,7 @@
 namespace tutti::launch {
 
 RunSaver::RunSaver(std::filesystem::path out, int keep, Common common,
-                   const trainer::T5Model& model, const trainer::AdamW& optimizer,
+                   const trainer::IdModel& model, const trainer::AdamW& optimizer,
                    trainer::GradientReducer& reducer, Communicator& comm)
     : out_(std::move(out)),
       keep_(keep),

@@ -9,7 +9,7 @@
 #include "checkpoints/checkpoint_store.h"
 #include "dist/communicator.h"
 #include "trainer/gradient_reducer.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 #include "trainer/optimizer.h"
 #include "trainer/train_state.h"
 
@@ -25,7 +25,7 @@ class RunSaver {
     std::map<std::string, std::string> files, made_from;
   };
   // Model, optimizer, reducer and communicator outlive the saver.
-  RunSaver(std::filesystem::path out, int keep, Common common, const trainer::T5Model& model,
+  RunSaver(std::filesystem::path out, int keep, Common common, const trainer::IdModel& model,
            const trainer::AdamW& optimizer, trainer::GradientReducer& reducer, Communicator& comm);
 
   void save(const trainer::TrainState& state);  // collective
@@ -37,7 +37,7 @@ class RunSaver {
   std::filesystem::path out_;
   int keep_;
   Common common_;
-  const trainer::T5Model& model_;
+  const trainer::IdModel& model_;
   const trainer::AdamW& optimizer_;
   trainer::GradientReducer& reducer_;
   Communicator& comm_;

@@ -48,9 +48,15 @@ void log_report(const trainer::BaseReport& report, const std::string& base) {
 
 StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
                                   const ids::IdTable& table, Communicator& comm) {
+  if (!a.encoder.empty()) {
+    checkpoints::BertSource encoder = checkpoints::BertSource::open(find_base(a.encoder));
+    return {.tokenizer = data::Tokenizer::from_bytes(encoder.tokenizer_json(),
+                                                     (encoder.path() / "tokenizer.json").string()),
+            .config = trainer::config_from_encoder(encoder, a.t5, table.num_tokens()),
+            .encoder = std::move(encoder)};
+  }
   if (a.base.empty()) {
-    StartingModel start = {
-        .tokenizer = shared_tokenizer(a, dataset, comm), .config = a.t5, .base = {}};
+    StartingModel start = {.tokenizer = shared_tokenizer(a, dataset, comm), .config = a.t5};
     start.config.text_rows = start.tokenizer.num_pieces();
     start.config.id_tokens = table.num_tokens();
     start.config.text_head = a.softmax == checkpoints::Softmax::kFull;
@@ -72,10 +78,9 @@ StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& datas
 
 StartingModel resumed_model(const checkpoints::Checkpoint& last) {
   return {
-      .tokenizer = data::Tokenizer::from_file((last.path / "spiece.model").string()),
+      .tokenizer = data::Tokenizer::from_folder(last.path),
       .config = trainer::t5_config_from_json(last.state.value("model", nlohmann::json::object()),
-                                             (last.path / checkpoints::kStateFile).string()),
-      .base = {}};
+                                             (last.path / checkpoints::kStateFile).string())};
 }
 
 std::optional<trainer::BaseReport> fill_model(trainer::T5Model& model, const StartingModel& start,
@@ -83,6 +88,11 @@ std::optional<trainer::BaseReport> fill_model(trainer::T5Model& model, const Sta
                                               uint64_t seed) {
   model.initialize(seed);
   if (a.start_ids == "codebook") trainer::start_id_rows_from_codebooks(model, table, seed);
+  if (start.encoder) {
+    trainer::BaseReport report = trainer::load_encoder(model, *start.encoder);
+    log_report(report, start.encoder->path().string());
+    return report;
+  }
   if (!start.base) return std::nullopt;
   trainer::BaseReport report = trainer::load_base(model, *start.base);
   trainer::scale_id_rows_to_base(model);

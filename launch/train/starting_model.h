@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "checkpoints/checkpoint_store.h"
+#include "checkpoints/import/bert.h"
 #include "checkpoints/import/hf.h"
 #include "data/dataset.h"
 #include "data/tokenizer.h"
@@ -19,7 +20,9 @@ namespace tutti::launch {
 struct StartingModel {
   data::Tokenizer tokenizer;
   trainer::T5Config config;
-  std::optional<checkpoints::HfT5> base;  // a folder of Hugging Face to take weights from
+  // A folder of Hugging Face to take weights from, at most one.
+  std::optional<checkpoints::HfT5> base = {};
+  std::optional<checkpoints::BertSource> encoder = {};
 };
 
 // A new model: of the base, else of the shape in the options and a vocabulary that is read or

@@ -1,4 +1,4 @@
-// T5 of transformers, recorded by tests/conformance/make_t5_goldens.py; each file tells the
+// T5 of transformers, recorded by tests/conformance/make_model_goldens.py; each file tells the
 // version.
 #include <filesystem>
 
@@ -14,8 +14,8 @@ class T5Parity : public testing::TestWithParam<const char*> {};
 
 TEST_P(T5Parity, HoldsForLossLogitsAndEveryGradient) {
   at::set_num_threads(1);
-  const auto golden =
-      std::filesystem::path(TUTTI_T5_GOLDENS) / (std::string("t5_") + GetParam() + ".safetensors");
+  const auto golden = std::filesystem::path(TUTTI_MODEL_GOLDENS) /
+                      (std::string("t5_") + GetParam() + ".safetensors");
   const auto errors = relative_errors_of_t5_case(golden);
   EXPECT_GT(errors.size(), 20U);
   for (const auto& [name, error] : errors) EXPECT_LE(error, 1e-5) << name;

@@ -19,10 +19,10 @@ namespace tutti::trainer {
 
 namespace {
 
-// The rows of beam search as a T5 decoder sees them.
-class T5Scorer : public IdScorer {
+// The rows of beam search as a model sees them.
+class ModelScorer : public IdScorer {
  public:
-  T5Scorer(const T5Model& model, DecoderState state) : model_(model), state_(std::move(state)) {}
+  ModelScorer(const IdModel& model, DecoderState state) : model_(model), state_(std::move(state)) {}
 
   std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
                               Softmax over) override {
@@ -52,7 +52,7 @@ class T5Scorer : public IdScorer {
     if (over == Softmax::kLevel) {
       return at::log_softmax(model_.logits(hidden, level.first_token, level.num_tokens), -1);
     }
-    const at::Tensor ids = model_.logits(hidden, 0, model_.config().id_tokens);
+    const at::Tensor ids = model_.logits(hidden, 0, model_.id_tokens());
     at::Tensor log_sum = at::logsumexp(ids, -1, /*keepdim=*/true);
     if (over == Softmax::kFull) {
       const at::Tensor text = at::linear(hidden, model_.text_head());
@@ -61,7 +61,7 @@ class T5Scorer : public IdScorer {
     return ids.narrow(1, level.first_token, level.num_tokens) - log_sum;
   }
 
-  const T5Model& model_;
+  const IdModel& model_;
   DecoderState state_;
   at::Tensor scores_;
 };
@@ -80,12 +80,12 @@ void append_missing(std::vector<Recommendation>& list, const std::vector<Recomme
 
 }  // namespace
 
-GenerativeRanker::GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
+GenerativeRanker::GenerativeRanker(const IdModel& model, const data::Tokenizer& tokenizer,
                                    const ids::IdTable& table, const ids::Trie& trie,
                                    const GenerativeOptions& options)
     : model_(model), tokenizer_(tokenizer), table_(table), trie_(trie), options_(options) {
   TUTTI_CHECK(options.titles_at_once > 0);
-  TUTTI_CHECK(model.config().id_tokens == table.num_tokens(), "the model is of this ID table");
+  TUTTI_CHECK(model.id_tokens() == table.num_tokens(), "the model is of this ID table");
 }
 
 std::vector<std::vector<Recommendation>> GenerativeRanker::rank_batch(
@@ -102,9 +102,9 @@ std::vector<std::vector<Recommendation>> GenerativeRanker::rank_batch(
               tokens.mutable_data_ptr<int64_t>() + i * longest);
     lengths.mutable_data_ptr<int64_t>()[i] = std::ssize(*titles[i]);
   }
-  const at::Tensor encoded = model_.encode(tokens, lengths);
+  const DecoderState start = model_.start({.tokens = tokens, .lengths = lengths});
   const auto search = [&](const BeamOptions& options) {
-    T5Scorer scorer(model_, model_.start(encoded, lengths));
+    ModelScorer scorer(model_, start);
     return beam_search(scorer, trie_, table_.levels, num_titles, options);
   };
   auto lists = search({.beam = options_.beam,

@@ -8,7 +8,7 @@
 #include "ids/trie.h"
 #include "trainer/decode/beam_search.h"
 #include "trainer/evaluate/ranker.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 
 namespace tutti::trainer {
 
@@ -27,7 +27,7 @@ struct GenerativeOptions {
 // Model, tokenizer, table and trie must outlive the ranker.
 class GenerativeRanker : public Ranker {
  public:
-  GenerativeRanker(const T5Model& model, const data::Tokenizer& tokenizer,
+  GenerativeRanker(const IdModel& model, const data::Tokenizer& tokenizer,
                    const ids::IdTable& table, const ids::Trie& trie,
                    const GenerativeOptions& options);
 
@@ -40,7 +40,7 @@ class GenerativeRanker : public Ranker {
   std::vector<std::vector<Recommendation>> rank_batch(
       std::span<const std::vector<int32_t>* const> titles, int k) const;
 
-  const T5Model& model_;
+  const IdModel& model_;
   const data::Tokenizer& tokenizer_;
   const ids::IdTable& table_;
   const ids::Trie& trie_;

@@ -15,7 +15,7 @@ constexpr int64_t kQueriesAtOnce = 16;
 
 }  // namespace
 
-TrieNats trie_nats(const T5Model& model, const data::Tokenizer& tokenizer,
+TrieNats trie_nats(const IdModel& model, const data::Tokenizer& tokenizer,
                    const ids::IdTable& table, const ids::Trie& trie, const QuerySet& queries,
                    int64_t max_queries, Communicator& comm) {
   const c10::NoGradGuard no_grad;

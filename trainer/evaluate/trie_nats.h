@@ -7,7 +7,7 @@
 #include "ids/id_table.h"
 #include "ids/trie.h"
 #include "trainer/evaluate/query_set.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/id_model.h"
 
 namespace tutti::trainer {
 
@@ -22,7 +22,7 @@ struct TrieNats {
 
 // Of the first `max_queries` queries (0: all) of a set. Collective: queries are dealt to ranks in
 // batches that are the same at any world size, and summed in their order.
-TrieNats trie_nats(const T5Model& model, const data::Tokenizer& tokenizer,
+TrieNats trie_nats(const IdModel& model, const data::Tokenizer& tokenizer,
                    const ids::IdTable& table, const ids::Trie& trie, const QuerySet& queries,
                    int64_t max_queries, Communicator& comm);
 

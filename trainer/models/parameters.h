@@ -18,6 +18,7 @@ struct Parameter {
   at::Tensor value;       // a leaf; value and gradient are views into the store's flat buffers
   bool decay = true;      // weight decay applies (not to norms and position biases)
   bool trainable = true;  // else frozen: no gradient, and not in the flat buffers
+  double rate = 1;        // its share of the learning rate; set before an optimizer is made of it
   // Of a table of which a step reads few rows: its gradient, and value.grad() is this one's dense
   // buffer; value and gradient are not in the flat buffers. Null for all others.
   std::shared_ptr<RowGradient> rows = {};

@@ -1,9 +1,10 @@
 #include "trainer/models/t5.h"
 
+#include <algorithm>
 #include <cmath>
 
-#include <ATen/ops/linear.h>
 #include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
@@ -15,7 +16,11 @@ namespace {
 // The standard deviation that HF initialises a matrix with.
 double initial_deviation(const std::string& name, const T5Config& c) {
   const auto power = [](int64_t n) { return std::pow(static_cast<double>(n), -0.5); };
+  if (name.starts_with("bert.")) return kBertDeviation;
   if (name == "shared.weight" || name == "id_embedding.weight") return 1.0;
+  if (name.ends_with("EncDecAttention.k.weight") || name.ends_with("EncDecAttention.v.weight")) {
+    return power(c.encoder_width());
+  }
   if (name.ends_with(".q.weight")) return power(c.d_model * c.d_kv);
   if (name.ends_with(".o.weight")) return power(c.inner_dim());
   if (name.ends_with(".wo.weight")) return power(c.d_ff);
@@ -43,29 +48,23 @@ T5Model::T5Model(T5Model&&) noexcept = default;
 const T5Config& T5Model::config() const {
   return weights_->config;
 }
-std::vector<Parameter>& T5Model::parameters() {
-  return weights_->parameters.all();
+nlohmann::json T5Model::shape() const {
+  return to_json(config());
 }
-const std::vector<Parameter>& T5Model::parameters() const {
-  return weights_->parameters.all();
+int64_t T5Model::width() const {
+  return config().d_model;
 }
-Parameter* T5Model::find(const std::string& name) {
-  return weights_->parameters.find(name);
+int64_t T5Model::id_tokens() const {
+  return config().id_tokens;
 }
-at::Tensor T5Model::flat_values() const {
-  return weights_->parameters.flat_values();
+int64_t T5Model::text_rows() const {
+  return config().text_rows;
 }
-at::Tensor T5Model::flat_grads() const {
-  return weights_->parameters.flat_grads();
+ParameterStore& T5Model::store() {
+  return weights_->parameters;
 }
-int64_t T5Model::num_decay_elements() const {
-  return weights_->parameters.num_decay_elements();
-}
-void T5Model::zero_gradients() {
-  weights_->parameters.zero_gradients();
-}
-int64_t T5Model::num_parameters() const {
-  return weights_->parameters.num_parameters();
+const ParameterStore& T5Model::store() const {
+  return weights_->parameters;
 }
 
 void T5Model::move_to(at::Device device) {
@@ -73,10 +72,6 @@ void T5Model::move_to(at::Device device) {
   weights_->parameters.move_to(device);
   weights_->bind();
 }
-at::Device T5Model::device() const {
-  return weights_->parameters.flat_values().device();
-}
-
 void T5Model::set_compute(const ComputeOptions& options) {
   const c10::NoGradGuard no_grad;
   TUTTI_CHECK(options.precision == Precision::kBf16 || !flat_rounded().defined(),
@@ -86,21 +81,23 @@ void T5Model::set_compute(const ComputeOptions& options) {
   weights_->parameters.round_weights();
   weights_->bind();
 }
-void T5Model::round_weights() {
-  if (flat_rounded().defined()) weights_->parameters.round_weights();
-}
-at::Tensor T5Model::flat_rounded() const {
-  return weights_->parameters.flat_rounded();
+
+void T5Model::set_encoder_rate(double rate) {
+  for (Parameter& p : parameters()) {
+    if (p.name.starts_with("bert.")) p.rate = rate;
+  }
 }
 
 void T5Model::initialize(uint64_t seed) {
   const c10::NoGradGuard no_grad;
+  if (weights_->memo) weights_->memo->clear();
   for (size_t i = 0; i < parameters().size(); ++i) {
     Parameter& p = parameters()[i];
-    if (p.name.ends_with("layer_norm.weight")) {
+    if (p.name.ends_with("layer_norm.weight") || p.name.ends_with("LayerNorm.weight")) {
       p.value.fill_(1.0);
       continue;
     }
+    if (p.name.starts_with("bert.") && p.name.ends_with(".bias")) continue;  // zero
     const double deviation = initial_deviation(p.name, config());
     Rng rng(seed, Purpose::kModelInit, i);
     float* out = p.value.mutable_data_ptr<float>();
@@ -118,9 +115,40 @@ at::Tensor T5Model::text_head() const {
   return weights_->text_head;
 }
 
-at::Tensor T5Model::logits(const at::Tensor& hidden, int64_t first_token,
-                           int64_t num_tokens) const {
-  return at::linear(hidden, weights_->id_head.narrow(0, first_token, num_tokens));
+// Each product runs forward once; backward once for its input where something trained lies below
+// it, and once for its weights where they are trained. ID rows always are.
+UnitFlops T5Model::unit_flops() const {
+  const T5Config& c = config();
+  const auto trains = [this](const char* prefix) {
+    return std::any_of(parameters().begin(), parameters().end(), [&](const Parameter& p) {
+      return p.trainable && p.name.starts_with(prefix);
+    });
+  };
+  const auto d = static_cast<double>(c.d_model), inner = static_cast<double>(c.inner_dim());
+  const double feed_forward =
+      (c.feed_forward == FeedForwardForm::kGatedGelu ? 3.0 : 2.0) * d * static_cast<double>(c.d_ff);
+  const auto encoder_layers = static_cast<double>(c.num_layers),
+             decoder_layers = static_cast<double>(c.num_decoder_layers);
+  const double encoder = trains("encoder.") || trains("bert.") ? 1 : 0;
+  const double decoder = trains("decoder.") ? 1 : 0;
+  const std::optional<BertEncoder>& bert = weights_->bert;
+  const double token =
+      bert ? bert->token_flops() : 2 * encoder_layers * (4 * d * inner + feed_forward);
+  const double pair = bert ? bert->pair_flops() : 4 * encoder_layers * inner;
+  const double cross_kv = 4 * decoder_layers * static_cast<double>(c.encoder_width()) * inner;
+  return {.title_token = token * (1 + 2 * encoder) + cross_kv * (1 + decoder + encoder),
+          .node = 2 * decoder_layers * (6 * d * inner + feed_forward) * (2 + decoder),
+          .column = 2 * d * 3,
+          .title_pair = pair * (1 + 2 * encoder),
+          .node_pair = 4 * decoder_layers * inner * 3};
+}
+
+at::Tensor T5Model::tree_hidden(const TitleInputs& titles, const TreeInputs& tree,
+                                const StepDropout& step) const {
+  return decode_tree(encode(titles.tokens, titles.lengths, step), titles.lengths, tree, step);
+}
+DecoderState T5Model::start(const TitleInputs& titles) const {
+  return start(encode(titles.tokens, titles.lengths), titles.lengths);
 }
 
 }  // namespace tutti::trainer

@@ -12,29 +12,28 @@ namespace tutti::trainer {
 at::Tensor T5Model::encode(const at::Tensor& tokens, const at::Tensor& lengths,
                            const StepDropout& step) const {
   const T5Weights& m = *weights_;
-  const int64_t padded_length = tokens.size(1);
-  const auto* length = lengths.const_data_ptr<int64_t>();
-  std::vector<int64_t> rows, title, position;  // of the tokens that are no padding
-  for (int64_t b = 0; b < tokens.size(0); ++b) {
-    for (int64_t t = 0; t < length[b]; ++t) {
-      rows.push_back(tokens.const_data_ptr<int64_t>()[b * padded_length + t]);
-      title.push_back(b);
-      position.push_back(t);
-    }
-  }
+  const TitleRows titles = title_rows({.tokens = tokens, .lengths = lengths});
   const auto drawn = std::make_shared<DrawnDropout>(DrawnDropout{step.dropout, {}});
   if (step.dropout.is_on()) {
-    for (size_t i = 0; i < rows.size(); ++i) {
-      drawn->keys.push_back(row_key(step.title_keys[title[i]], position[i]));
+    for (size_t i = 0; i < titles.tokens.size(); ++i) {
+      drawn->keys.push_back(row_key(step.title_keys[titles.title[i]], titles.position[i]));
     }
   }
   const LayerDropout dropout(drawn->dropout, drawn->keys, /*stack=*/0);
-  AttentionLists lists = title_lists(title, lengths);
-  lists.position = at::tensor(position, at::kLong);
+  if (m.bert) {
+    const auto encode = [&m](const TitleInputs& given) {
+      return m.bert->encode(title_rows(given), given.lengths, m.compute.checkpoint_activations);
+    };
+    const TitleInputs given = {.tokens = tokens, .lengths = lengths};
+    return dropout.apply(LayerDropout::Place::kOutput,
+                         m.memo ? m.memo->states(given, encode) : encode(given));
+  }
+  AttentionLists lists = title_lists(titles.title, lengths);
+  lists.position = at::tensor(titles.position, at::kLong);
   lists = on_device(lists, m.device());
   const at::Tensor bias =
       position_bias(m.config, m.encoder_bias, lists.keys.size(1), /*bidirectional=*/true);
-  at::Tensor x = gather_rows(m.shared, at::tensor(rows, at::kLong));  // [R, d_model]
+  at::Tensor x = gather_rows(m.shared, at::tensor(titles.tokens, at::kLong));  // [R, d_model]
   x = dropout.apply(LayerDropout::Place::kInput, x);
   for (size_t layer = 0; layer < m.encoder.size(); ++layer) {
     const EncoderBlock& block = m.encoder[layer];

@@ -1,6 +1,5 @@
 #include "trainer/models/t5_layers.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include <ATen/TensorOperators.h>
@@ -120,33 +119,6 @@ at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_
                          bool bidirectional) {
   return at::embedding(table, bucket_table(num_positions, bidirectional, config).to(table.device()))
       .view({num_positions, num_positions, config.num_heads});
-}
-
-AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& lengths) {
-  const int64_t num_titles = lengths.size(0);
-  const auto* length = lengths.const_data_ptr<int64_t>();
-  std::vector<int64_t> first_row(num_titles + 1, 0);
-  for (int64_t b = 0; b < num_titles; ++b) first_row[b + 1] = first_row[b] + length[b];
-  const int64_t longest = *std::max_element(length, length + num_titles),
-                queries = std::ssize(title);
-  AttentionLists lists = {.keys = at::zeros({queries, longest}, at::kLong),
-                          .counts = at::zeros({queries}, at::kLong),
-                          .position = {},
-                          .dropout = {}};
-  auto *keys = lists.keys.mutable_data_ptr<int64_t>(),
-       *counts = lists.counts.mutable_data_ptr<int64_t>();
-  for (int64_t i = 0; i < queries; ++i) {
-    counts[i] = length[title[i]];
-    for (int64_t t = 0; t < counts[i]; ++t) keys[i * longest + t] = first_row[title[i]] + t;
-  }
-  return lists;
-}
-
-AttentionLists on_device(AttentionLists lists, at::Device device) {
-  for (at::Tensor* t : {&lists.keys, &lists.counts, &lists.position}) {
-    if (t->defined()) *t = t->to(device);
-  }
-  return lists;
 }
 
 }  // namespace tutti::trainer

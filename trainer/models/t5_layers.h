@@ -8,6 +8,7 @@
 #include "trainer/models/dropout.h"
 #include "trainer/models/fused_ops.h"
 #include "trainer/models/t5_weights.h"
+#include "trainer/models/title_rows.h"
 
 // The layers of T5 as HF names them, over rows: a row is a title token, a node of a prefix tree or
 // a beam. What it attends to is in the lists.
@@ -42,12 +43,5 @@ at::Tensor feed_forward(const T5Config& config, const FeedForward& layer, const 
 // the stack's first block.
 at::Tensor position_bias(const T5Config& config, const at::Tensor& table, int64_t num_positions,
                          bool bidirectional);
-
-// Every query attends to all tokens of its title. `title`: of each query; the tokens of title b are
-// the rows after those of the titles before. In host memory, as what it is made of.
-AttentionLists title_lists(const std::vector<int64_t>& title, const at::Tensor& lengths);
-
-// Lists made in host memory, where the layers compute.
-AttentionLists on_device(AttentionLists lists, at::Device device);
 
 }  // namespace tutti::trainer

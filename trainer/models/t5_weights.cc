@@ -5,7 +5,7 @@
 namespace tutti::trainer {
 namespace {
 
-bool is_trained(const std::string& name, TrainedPart part) {
+bool is_trained(const std::string& name, const T5Config& config, TrainedPart part) {
   const bool is_id_row = name == "id_embedding.weight" || name == "lm_head.id.weight";
   switch (part) {
     case TrainedPart::kAll:
@@ -13,7 +13,8 @@ bool is_trained(const std::string& name, TrainedPart part) {
     case TrainedPart::kIdRows:
       return is_id_row;
     case TrainedPart::kDecoder:
-      return is_id_row || name.starts_with("decoder.") || name == "lm_head.text.weight";
+      return is_id_row || name.starts_with("decoder.") || name == "lm_head.text.weight" ||
+             (config.encoder && name == "shared.weight");  // what the decoder starts from
   }
   fail_check("a known part", "");
 }
@@ -44,10 +45,10 @@ class Declaration {
       matrix("shared.weight", config_.text_rows, config_.d_model);
     } else {
       store_.declare_rows("shared.weight", {config_.text_rows, config_.d_model},
-                          is_trained("shared.weight", trained_));
+                          is_trained("shared.weight", config_, trained_));
     }
     matrix("id_embedding.weight", config_.id_tokens, config_.d_model);
-    stack("encoder", config_.num_layers, /*is_decoder=*/false);
+    if (!config_.encoder) stack("encoder", config_.num_layers, /*is_decoder=*/false);
     stack("decoder", config_.num_decoder_layers, /*is_decoder=*/true);
     if (config_.tie_word_embeddings) return;
     if (config_.text_head) matrix("lm_head.text.weight", config_.text_rows, config_.d_model);
@@ -56,7 +57,7 @@ class Declaration {
 
  private:
   void declare(const std::string& name, std::vector<int64_t> shape, bool decay) {
-    store_.declare(name, std::move(shape), decay, is_trained(name, trained_));
+    store_.declare(name, std::move(shape), decay, is_trained(name, config_, trained_));
   }
   void matrix(const std::string& name, int64_t rows, int64_t columns) {
     declare(name, {rows, columns}, /*decay=*/true);
@@ -65,9 +66,10 @@ class Declaration {
 
   void attention(const std::string& layer, const std::string& kind) {
     const std::string prefix = layer + "." + kind + ".";
-    for (const char* projection : {"q", "k", "v"}) {
-      matrix(prefix + projection + ".weight", config_.inner_dim(), config_.d_model);
-    }
+    const int64_t read = kind == "EncDecAttention" ? config_.encoder_width() : config_.d_model;
+    matrix(prefix + "q.weight", config_.inner_dim(), config_.d_model);
+    matrix(prefix + "k.weight", config_.inner_dim(), read);
+    matrix(prefix + "v.weight", config_.inner_dim(), read);
     if (kind == "SelfAttention") store_.place_together(qkv_names(prefix));
     matrix(prefix + "o.weight", config_.d_model, config_.inner_dim());
     norm(layer + ".layer_norm.weight");
@@ -134,6 +136,11 @@ FeedForward feed_forward_of(const ParameterStore& store, const std::string& laye
 
 T5Weights::T5Weights(const T5Config& shape, TrainedPart trained, TextRows text_rows)
     : config(shape) {
+  if (config.encoder) {
+    bert.emplace(*config.encoder, parameters, /*trainable=*/trained == TrainedPart::kAll,
+                 /*words_as_rows=*/text_rows == TextRows::kSparse);
+    if (trained != TrainedPart::kAll) memo.emplace();
+  }
   Declaration(config, trained, text_rows, parameters).all();
   parameters.allocate();
   bind();
@@ -151,13 +158,18 @@ void T5Weights::bind() {
     if (config.text_head) text_head = value("lm_head.text.weight");
   }
   const std::string bias = ".block.0.layer.0.SelfAttention.relative_attention_bias.weight";
-  encoder_bias = value("encoder" + bias);
+  if (memo) memo->clear();
+  if (bert) {
+    bert->bind(parameters);
+  } else {
+    encoder_bias = value("encoder" + bias);
+    encoder_norm = value("encoder.final_layer_norm.weight");
+  }
   decoder_bias = value("decoder" + bias);
-  encoder_norm = value("encoder.final_layer_norm.weight");
   decoder_norm = value("decoder.final_layer_norm.weight");
   encoder.clear();
   decoder.clear();
-  for (int64_t i = 0; i < config.num_layers; ++i) {
+  for (int64_t i = 0; !bert && i < config.num_layers; ++i) {
     const std::string block = "encoder.block." + std::to_string(i) + ".layer.";
     encoder.push_back({self_attention_of(parameters, block + "0"),
                        feed_forward_of(parameters, block + "1", config.feed_forward)});

@@ -1,12 +1,15 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
 
+#include "trainer/models/bert_encoder.h"
 #include "trainer/models/parameters.h"
 #include "trainer/models/t5.h"
+#include "trainer/models/title_memo.h"
 
 // What the parts of T5Model share: its parameters, by the places where they are used.
 namespace tutti::trainer {
@@ -59,9 +62,11 @@ struct T5Weights {
   at::Tensor encoder_bias, decoder_bias;  // [buckets, H]
   at::Tensor encoder_norm, decoder_norm;  // [d_model]
   std::vector<EncoderBlock> encoder;
+  std::optional<BertEncoder> bert;        // in place of the blocks above, where the config says so
+  mutable std::optional<TitleMemo> memo;  // of a frozen `bert`
   std::vector<DecoderBlock> decoder;
   // Keys and values of the title for the cross-attention of all decoder layers, one product a
-  // title: [layers * 2 * inner, d_model], a layer's keys in front of its values.
+  // title: [layers * 2 * inner, encoder_width], a layer's keys in front of its values.
   Weight cross_kv;
 };
 

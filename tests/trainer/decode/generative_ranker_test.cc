@@ -11,6 +11,7 @@
 
 #include "dist/runtime/rng.h"
 #include "trainer/loss.h"
+#include "trainer/models/t5.h"
 #include "trainer/packing.h"
 
 namespace tutti::trainer {
