@@ -94,9 +94,9 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key : {"dataset", "ids", "out", "base", "encoder", "vocabulary", "resume",
-                          "overwrite", "threads", "device", "report-every", "bucket-kib", "zero",
-                          "config"})
+  for (const char* key :
+       {"dataset", "ids", "out", "base", "encoder", "vocabulary", "resume", "overwrite", "threads",
+        "device", "report-every", "bucket-kib", "zero", "config"})
     resolved.erase(key);
   return resolved;
 }

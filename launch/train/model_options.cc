@@ -68,10 +68,11 @@ void check_base(const ModelArgs& a) {
 
 void declare(Options& options, ModelArgs& a) {
   options
-      .add("base", &a.base,
-           "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
-           "its tokenizer), or the name of an installed one (minilm: as --encoder minilm); empty: a "
-           "new model")
+      .add(
+          "base", &a.base,
+          "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
+          "its tokenizer), or the name of an installed one (minilm: as --encoder minilm); empty: a "
+          "new model")
       .add("encoder", &a.encoder,
            "folder of a BERT of Hugging Face transformers that reads the titles, under a new "
            "decoder; minilm: all-MiniLM-L6-v2 where its Python package is installed")

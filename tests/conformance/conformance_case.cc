@@ -1,6 +1,8 @@
 // The C++ side of the conformance tests, started by the Python side:
 //   conformance_case hf FOLDER SOFTMAX      see hf_case.h
 //   conformance_case t5 CASE                relative errors, see tests/support/t5_case.h
+//   conformance_case bert CASE              likewise, see tests/support/bert_case.h
+//   conformance_case encode FOLDER TITLES OUT  see encoder_case.h
 //   conformance_case base FOLDER OUT        see base_case.h
 //   conformance_case evaluate FOLDER        see evaluate_case.h
 //   conformance_case score-run FILE         likewise
@@ -23,9 +25,11 @@
 #include "dist/runtime/errors.h"
 #include "launch/train/known_bases.h"
 #include "tests/conformance/base_case.h"
+#include "tests/conformance/encoder_case.h"
 #include "tests/conformance/evaluate_case.h"
 #include "tests/conformance/hf_case.h"
 #include "tests/conformance/reader_case.h"
+#include "tests/support/bert_case.h"
 #include "tests/support/t5_case.h"
 
 namespace {
@@ -63,6 +67,10 @@ int run(const std::vector<std::string>& args) {
     tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]));
   } else if (mode == "t5" && args.size() == 2) {
     fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_t5_case(args[1])).dump());
+  } else if (mode == "bert" && args.size() == 2) {
+    fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_bert_case(args[1])).dump());
+  } else if (mode == "encode" && args.size() == 4) {
+    tutti::conformance::write_token_states(args[1], args[2], args[3]);
   } else if (mode == "base" && args.size() == 3) {
     tutti::conformance::write_base_case(args[1], args[2]);
   } else if (mode == "evaluate" && args.size() == 2) {
