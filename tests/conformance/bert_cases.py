@@ -44,7 +44,7 @@ def write_case(path, shape, *, titles=5, seed=1):
     longest = shape["positions"]
     lengths = torch.randint(1, longest + 1, (titles,))
     lengths[0] = longest
-    tokens = torch.randint(shape["words"], (titles, longest))
+    tokens = torch.randint(1, shape["words"], (titles, longest))  # 0 pads: transformers gives it no gradient
     tokens[torch.arange(longest) >= lengths[:, None]] = 0
     model = model.double()
     states, slopes = [], []
