@@ -25,7 +25,8 @@ def our_config(config):
         "max_position_embeddings", "type_vocab_size", "layer_norm_eps")}}
 
 
-def make_model(*, hidden, inner, layers, heads, words, positions, types=2):
+def make_model(*, hidden, inner, layers, heads, words, positions, types=2, deviation=0.3):
+    """`deviation`: of all weights. Large ones saturate the attention of wide models, where fp32 is no longer good to 1e-5."""
     model = BertModel(BertConfig(
         vocab_size=words, hidden_size=hidden, intermediate_size=inner, num_hidden_layers=layers,
         num_attention_heads=heads, max_position_embeddings=positions, type_vocab_size=types,
@@ -33,7 +34,7 @@ def make_model(*, hidden, inner, layers, heads, words, positions, types=2):
         add_pooling_layer=False).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
-            weight.normal_(1.0 if name.endswith("LayerNorm.weight") else 0.0, 0.3)
+            weight.normal_(1.0 if name.endswith("LayerNorm.weight") else 0.0, deviation)
     return model
 
 

@@ -22,7 +22,7 @@ folder = pathlib.Path(work.name)
 
 SHAPES = {
     **bert_cases.SHAPES,
-    "wide": dict(hidden=96, inner=160, layers=4, heads=8, words=300, positions=80),
+    "wide": dict(hidden=96, inner=160, layers=4, heads=8, words=300, positions=80, deviation=0.1),
     "odd": dict(hidden=35, inner=51, layers=1, heads=7, words=77, positions=33, types=3),
 }
 TITLES = ["rainy evening piano", "Chill Vibes 🌊 2019", "x", "été à la plage", "workout!!! (high energy) mix vol. 3",
