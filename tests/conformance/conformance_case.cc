@@ -1,6 +1,6 @@
 // The C++ side of the conformance tests, started by the Python side:
 //   conformance_case hf FOLDER SOFTMAX      see hf_case.h
-//   conformance_case t5 CASE                relative errors, see tests/support/t5_case.h
+//   conformance_case model CASE             relative errors, see tests/support/model_case.h
 //   conformance_case bert CASE              likewise, see tests/support/bert_case.h
 //   conformance_case encode FOLDER TITLES OUT  see encoder_case.h
 //   conformance_case base FOLDER OUT        see base_case.h
@@ -30,7 +30,7 @@
 #include "tests/conformance/hf_case.h"
 #include "tests/conformance/reader_case.h"
 #include "tests/support/bert_case.h"
-#include "tests/support/t5_case.h"
+#include "tests/support/model_case.h"
 
 namespace {
 
@@ -65,8 +65,8 @@ int run(const std::vector<std::string>& args) {
   const std::string mode = args.empty() ? "" : args[0];
   if (mode == "hf" && args.size() == 3) {
     tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]));
-  } else if (mode == "t5" && args.size() == 2) {
-    fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_t5_case(args[1])).dump());
+  } else if (mode == "model" && args.size() == 2) {
+    fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_case(args[1])).dump());
   } else if (mode == "bert" && args.size() == 2) {
     fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_bert_case(args[1])).dump());
   } else if (mode == "encode" && args.size() == 4) {

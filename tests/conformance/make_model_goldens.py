@@ -1,4 +1,5 @@
-"""Writes tests/trainer/goldens/*.safetensors: what T5 and BERT of transformers compute (t5_cases.py, bert_cases.py).
+"""Writes tests/trainer/goldens/*.safetensors: what T5, BERT, Llama and Qwen of transformers
+compute (t5_cases.py, bert_cases.py, llama_cases.py).
 
     python tests/conformance/make_model_goldens.py
 """
@@ -6,6 +7,7 @@
 import pathlib
 
 import bert_cases
+import llama_cases
 import t5_cases
 
 folder = pathlib.Path(__file__).parent.parent / "trainer" / "goldens"
@@ -14,3 +16,5 @@ for name, shape in t5_cases.SHAPES.items():
     t5_cases.write_case(folder / f"t5_{name}.safetensors", shape)
 for name, shape in bert_cases.SHAPES.items():
     bert_cases.write_case(folder / f"bert_{name}.safetensors", shape)
+for name, shape in llama_cases.SHAPES.items():
+    llama_cases.write_case(folder / f"llama_{name}.safetensors", shape)

@@ -1,4 +1,4 @@
-"""Random T5 models with what transformers computes of them, in fp64: the other side of tests/support/t5_case.h.
+"""Random T5 models with what transformers computes of them, in fp64: the other side of tests/support/model_case.h.
 
 A case is one safetensors file. Its metadata has the model's shape ("config", as in our state.json) and the versions of
 the peer; its tensors are the weights ("w.NAME", our names: text and ID rows apart), titles, an ID table, the

@@ -27,7 +27,7 @@ folder = pathlib.Path(work.name)
 
 def errors_of(shape, **case):
     t5_cases.write_case(folder / "case.safetensors", shape, **case)
-    errors = json.loads(peers.ours("t5", folder / "case.safetensors"))
+    errors = json.loads(peers.ours("model", folder / "case.safetensors"))
     assert len(errors) > 20
     wrong = {name: error for name, error in errors.items() if not error <= TOLERANCE}
     assert not wrong, wrong

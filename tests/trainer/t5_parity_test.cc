@@ -5,7 +5,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-#include "tests/support/t5_case.h"
+#include "tests/support/model_case.h"
 
 namespace tutti::trainer {
 namespace {
@@ -16,7 +16,7 @@ TEST_P(T5Parity, HoldsForLossLogitsAndEveryGradient) {
   at::set_num_threads(1);
   const auto golden = std::filesystem::path(TUTTI_MODEL_GOLDENS) /
                       (std::string("t5_") + GetParam() + ".safetensors");
-  const auto errors = relative_errors_of_t5_case(golden);
+  const auto errors = relative_errors_of_case(golden);
   EXPECT_GT(errors.size(), 20U);
   for (const auto& [name, error] : errors) EXPECT_LE(error, 1e-5) << name;
 }

@@ -50,6 +50,7 @@ struct DecoderState {
   std::vector<at::Tensor> cross_kv;  // a layer: keys and values of all title tokens, a row each
   std::vector<at::Tensor> self_kv;   // a layer: those of all rows of all steps so far
   at::Tensor paths;                  // [rows, t] int64: the cached rows of each beam
+  at::Tensor title_hidden;           // [B, width] of a model whose title predicts the first token
 };
 
 // The arithmetic of a training step by its units, in floating-point operations, a multiply-add

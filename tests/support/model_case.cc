@@ -1,4 +1,4 @@
-#include "tests/support/t5_case.h"
+#include "tests/support/model_case.h"
 
 #include <cstring>
 #include <span>
@@ -18,7 +18,7 @@
 #include "dist/runtime/errors.h"
 #include "ids/trie.h"
 #include "trainer/loss.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/make_model.h"
 
 namespace tutti {
 
@@ -80,14 +80,14 @@ std::vector<Title> titles_of(const SafetensorsFile& file) {
 }
 
 // [positions, text_rows + id_tokens], one position after the other with a cache.
-at::Tensor logits_of_pair(const trainer::T5Model& model, const Title& title,
+at::Tensor logits_of_pair(const trainer::IdModel& model, const Title& title,
                           std::span<const int32_t> id) {
   const c10::NoGradGuard no_grad;
   const auto length = std::ssize(title.tokens);
   const at::Tensor tokens = at::empty({1, length}, at::kLong);
   std::copy(title.tokens.begin(), title.tokens.end(), tokens.data_ptr<int64_t>());
   const at::Tensor lengths = at::full({1}, length, at::kLong), row = at::zeros({1}, at::kLong);
-  trainer::DecoderState state = model.start(model.encode(tokens, lengths), lengths);
+  trainer::DecoderState state = model.start({.tokens = tokens, .lengths = lengths});
   std::vector<at::Tensor> logits;
   for (size_t position = 0; position < id.size(); ++position) {
     const int64_t fed = position == 0 ? -1 : id[position - 1];
@@ -102,11 +102,10 @@ at::Tensor logits_of_pair(const trainer::T5Model& model, const Title& title,
 
 }  // namespace
 
-std::map<std::string, double> relative_errors_of_t5_case(const std::filesystem::path& path) {
+std::map<std::string, double> relative_errors_of_case(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto config =
-      trainer::t5_config_from_json(nlohmann::json::parse(file.metadata().at("config")));
-  trainer::T5Model model(config);
+  const auto made = trainer::make_model(nlohmann::json::parse(file.metadata().at("config")));
+  trainer::IdModel& model = *made;
   for (trainer::Parameter& p : model.parameters()) {
     const NamedTensor& stored = file.require("w." + p.name, TensorType::kF32, p.shape);
     std::memcpy(p.value.data_ptr<float>(), stored.data, static_cast<size_t>(stored.num_bytes()));

@@ -1,0 +1,49 @@
+"""Llama, Qwen2 and Qwen3 of transformers against ours: loss of packed titles, logits of stepwise decoding, gradients."""
+
+import json
+import pathlib
+import sys
+import tempfile
+
+import peers
+
+peers.require("torch", "transformers", "safetensors")
+
+import torch
+import transformers
+
+import llama_cases
+
+transformers.logging.set_verbosity_error()
+TOLERANCE = 1e-5  # of a tensor: |ours - theirs| / |theirs|, theirs in fp64, ours in fp32
+
+work = tempfile.TemporaryDirectory(prefix="tutti-conformance-")
+folder = pathlib.Path(work.name)
+
+
+def errors_of(shape, **case):
+    llama_cases.write_case(folder / "case.safetensors", shape, **case)
+    errors = json.loads(peers.ours("model", folder / "case.safetensors"))
+    assert len(errors) > 20
+    wrong = {name: error for name, error in errors.items() if not error <= TOLERANCE}
+    assert not wrong, wrong
+    return max(errors.values())
+
+
+def every_family_has_their_loss_logits_and_gradients():
+    worst = max(errors_of(shape, seed=7) for shape in llama_cases.SHAPES.values())
+    return f"{len(llama_cases.SHAPES)} shapes, largest relative error {worst:.1e}"
+
+
+def packed_titles_have_the_loss_and_gradients_of_their_pairs():
+    """Titles with dozens of tracks, IDs of two code levels and a suffix: hundreds of pairs, one packed batch."""
+    shape = dict(family="llama", tied=False, hidden=48, head_dim=16, heads=4, kv_heads=2, inner=64, longest=12, titles=6)
+    worst = errors_of(shape, codes=(32, 32), num_tracks=1500, tracks_per_title=50, text_rows=300)
+    return f"largest relative error {worst:.1e}"
+
+
+print(f"transformers {transformers.__version__}, torch {torch.__version__}, Python {sys.version}")
+peers.run_checks(
+    every_family_has_their_loss_logits_and_gradients,
+    packed_titles_have_the_loss_and_gradients_of_their_pairs,
+)

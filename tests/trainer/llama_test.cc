@@ -1,0 +1,137 @@
+#include "trainer/models/llama.h"
+
+#include <vector>
+
+#include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+#include <nlohmann/json.hpp>
+
+#include "ids/trie.h"
+#include "tests/trainer/small_world.h"
+#include "trainer/loss.h"
+#include "trainer/models/make_model.h"
+
+namespace tutti::trainer {
+namespace {
+
+checkpoints::LlamaConfig small_llama(int64_t id_tokens) {
+  return {.family = checkpoints::LlamaFamily::kQwen3,
+          .text_rows = 50,
+          .id_tokens = id_tokens,
+          .hidden_size = 24,
+          .intermediate_size = 32,
+          .num_hidden_layers = 2,
+          .num_attention_heads = 4,
+          .num_key_value_heads = 2,
+          .head_dim = 10,
+          .rope_scaling = {},
+          .qk_norm = true,
+          .tie_word_embeddings = false};
+}
+
+// Two titles, of three tokens and of five.
+TitleInputs two_titles() {
+  return {
+      .tokens =
+          at::tensor(std::vector<int64_t>{5, 6, 1, 0, 0, 9, 8, 7, 6, 1}, at::kLong).view({2, 5}),
+      .lengths = at::tensor(std::vector<int64_t>{3, 5}, at::kLong)};
+}
+
+at::Tensor integers(const std::vector<int64_t>& values) {
+  return at::tensor(values, at::kLong);
+}
+
+TEST(LlamaModel, ComesBackFromItsShape) {
+  const LlamaModel model(small_llama(30));
+  const auto back = make_model(model.shape());
+  EXPECT_EQ(back->shape(), model.shape());
+  EXPECT_EQ(back->parameters().size(), model.parameters().size());
+}
+
+TEST(LlamaModel, DecodesForkingBeamsAsEachPathAlone) {
+  at::set_num_threads(1);
+  const c10::NoGradGuard no_grad;
+  LlamaModel model(small_llama(30));
+  model.initialize(2);
+  const TitleInputs titles = two_titles();
+  const auto alone = [&](int64_t title, const std::vector<int64_t>& path) {
+    DecoderState state = model.start(titles);
+    const at::Tensor zero = integers({0}), of = integers({title});
+    at::Tensor hidden = model.step(state, zero, zero, of);
+    for (const int64_t token : path) hidden = model.step(state, integers({token}), zero, of);
+    return hidden[0];
+  };
+  // Both titles fork in two; then the beams change places, and one dies.
+  DecoderState state = model.start(titles);
+  at::Tensor hidden = model.step(state, integers({0, 0}), integers({0, 0}), integers({0, 1}));
+  EXPECT_LT((hidden[1] - alone(1, {})).abs().max().item<double>(), 1e-5);
+  hidden =
+      model.step(state, integers({3, 4, 5, 3}), integers({0, 0, 1, 1}), integers({0, 0, 1, 1}));
+  EXPECT_LT((hidden[2] - alone(1, {5})).abs().max().item<double>(), 1e-5);
+  hidden = model.step(state, integers({17, 12, 11}), integers({3, 1, 1}), integers({1, 0, 0}));
+  const std::vector<std::vector<int64_t>> paths = {{3, 17}, {4, 12}, {4, 11}};
+  for (int64_t row = 0; row < 3; ++row) {
+    EXPECT_LT((hidden[row] - alone(row == 0 ? 1 : 0, paths[row])).abs().max().item<double>(), 1e-5)
+        << row;
+  }
+  EXPECT_GT((hidden[1] - hidden[2]).abs().max().item<double>(), 1e-4) << "tokens make a difference";
+}
+
+class LlamaTraining : public testing::Test {
+ protected:
+  LlamaTraining() {
+    at::set_num_threads(1);
+    for (const OwnedGroup& g : owned_) groups_.push_back({g.title_tokens, g.tracks});
+    batch_ = pack(groups_, table_, trie_);
+  }
+
+  ids::IdTable table_ = random_id_table(60, 4, 1);
+  ids::Trie trie_ = ids::build_trie(table_);
+  std::vector<OwnedGroup> owned_ = random_groups(6, 60, 10, 2);
+  std::vector<TitleGroup> groups_;
+  PackedBatch batch_;
+};
+
+TEST_F(LlamaTraining, HasTheSameGradientsWhenBlocksAreComputedAgain) {
+  LlamaModel kept(small_llama(table_.num_tokens())), again(small_llama(table_.num_tokens()));
+  kept.initialize(3);
+  again.initialize(3);
+  again.set_compute({.checkpoint_activations = true});
+  packed_loss(kept, batch_, table_).backward();
+  packed_loss(again, batch_, table_).backward();
+  const double size = kept.flat_grads().norm().item<double>();
+  EXPECT_GT(size, 0);
+  EXPECT_LT((kept.flat_grads() - again.flat_grads()).norm().item<double>(), 1e-6 * size);
+}
+
+TEST_F(LlamaTraining, IsNearTheFp32LossInBf16) {
+  LlamaModel exact(small_llama(table_.num_tokens())), rounded(small_llama(table_.num_tokens()));
+  exact.initialize(3);
+  rounded.initialize(3);
+  rounded.set_compute({.precision = Precision::kBf16});
+  const double loss = packed_loss(exact, batch_, table_).item<double>(),
+               near = packed_loss(rounded, batch_, table_).item<double>();
+  EXPECT_NE(loss, near);
+  EXPECT_NEAR(loss, near, 0.01 * loss);
+}
+
+TEST_F(LlamaTraining, ChangesIdRowsOnlyWhenAllElseIsFrozen) {
+  LlamaModel model(small_llama(table_.num_tokens()), TrainedPart::kIdRows);
+  model.initialize(3);
+  packed_loss(model, batch_, table_).backward();
+  for (const Parameter& p : model.parameters()) {
+    const bool is_id_row = p.name == "id_embedding.weight" || p.name == "lm_head.id.weight";
+    EXPECT_EQ(p.trainable, is_id_row) << p.name;
+    if (is_id_row) {
+      EXPECT_GT(p.value.grad().norm().item<double>(), 0) << p.name;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tutti::trainer
