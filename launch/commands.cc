@@ -23,6 +23,7 @@ std::span<const Command> all_commands() {
       {"ids rebuild", "an ID table follows a changed catalogue -> ID table", run_ids_rebuild},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
       {"evaluate", "the model beside tuned baselines, with intervals; TREC files", run_evaluate},
+      {"sweep", "the model with other beams: hits against different artists", run_sweep},
       {"report", "runs and scores on one page; model card, TensorBoard files", run_report},
       {"recommend", "words in, tracks out", run_recommend},
       {"export", "a run -> a folder that serving engines load", run_export},

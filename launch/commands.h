@@ -35,6 +35,7 @@ int run_ids_report(const std::vector<std::string>& args, Communicator& comm);
 int run_train(const std::vector<std::string>& args, Communicator& comm);
 int run_evaluate(const std::vector<std::string>& args, Communicator& comm);
 int run_report(const std::vector<std::string>& args, Communicator& comm);
+int run_sweep(const std::vector<std::string>& args, Communicator& comm);
 int run_recommend(const std::vector<std::string>& args, Communicator& comm);
 int run_export(const std::vector<std::string>& args, Communicator& comm);
 

@@ -1,7 +1,10 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -13,16 +16,20 @@
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
+#include "ids/embeddings.h"
 #include "launch/commands.h"
+#include "launch/evaluation_origin.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 #include "launch/result_file.h"
+#include "launch/search_options.h"
 #include "launch/trained_system.h"
 #include "trainer/baselines/tuned_baselines.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/evaluate/query_set.h"
 #include "trainer/evaluate/report.h"
+#include "trainer/evaluate/track_facts.h"
 #include "trainer/evaluate/trec_files.h"
 #include "trainer/evaluate/trie_nats.h"
 
@@ -35,8 +42,9 @@ constexpr int64_t kNatsQueries = 500;    // a stratum, for the cross-entropy
 constexpr int64_t kTuningQueries = 500;  // validation playlists a stratum: enough to rank settings
 
 struct EvaluateArgs {
-  std::string run, ids, dataset, split = "test", json, dump_run;
-  int k = 10, depth = 0, beam = 32, threads = 1;
+  std::string run, ids, dataset, embeddings, split = "test", json, dump_run;
+  SearchOptions search;
+  int k = 10, depth = 0, threads = 1;
   int64_t max_queries = 2000;
   uint64_t seed = 0;
 };
@@ -48,10 +56,14 @@ void declare(Options& options, EvaluateArgs& a) {
                "another system made for the topics of --dump-run")
       .add("ids", &a.ids, "ID table folder that the run was trained with; not for a run file")
       .require("dataset", &a.dataset, "dataset folder that both were made from")
+      .add("embeddings", &a.embeddings,
+           "collaborative vectors of that dataset (tutti embed cf): a row of the tracks nearest to "
+           "those of near titles, and distances within lists")
       .add("split", &a.split, "held-out playlists to ask: test | validation")
       .add("k", &a.k, "places of a list that count in the table")
-      .add("depth", &a.depth, "tracks a list, at most --beam for the model; 0: --beam")
-      .add("beam", &a.beam, "partial IDs that are followed; at least k")
+      .add("depth", &a.depth, "tracks a list; more than --beam widens the search; 0: --beam");
+  a.search.declare(options);
+  options
       .add("max-queries", &a.max_queries,
            "cap a block of the table; a fixed sample is drawn; 0: all")
       .add("seed", &a.seed, "of that sample")
@@ -62,27 +74,27 @@ void declare(Options& options, EvaluateArgs& a) {
 }
 
 void check(EvaluateArgs& a) {
-  for (const auto& [option, value] :
-       {std::pair("--k", a.k), {"--beam", a.beam}, {"--threads", a.threads}}) {
-    require_at_least(option, value, 1);
-  }
+  require_at_least("--k", a.k, 1);
+  require_at_least("--threads", a.threads, 1);
+  a.search.check();
   if (a.max_queries < 0) {
     throw UsageError(
         Problem{"", "--max-queries", std::to_string(a.max_queries), "0 (all) or more", ""});
   }
   require_one_of("--split", a.split, {"test", "validation"});
-  if (a.depth == 0) a.depth = std::max(a.beam, a.k);
+  if (a.depth == 0) a.depth = std::max(a.search.beam, a.k);
   require_at_least("--depth", a.depth, a.k);
 }
 
 // The cutoffs of the field and the one asked for, as far as the lists reach.
-trainer::MetricSet metrics_of(const EvaluateArgs& a) {
+trainer::MetricSet metrics_of(const EvaluateArgs& a,
+                              std::shared_ptr<const trainer::TrackFacts> facts) {
   std::vector<int> cutoffs = {a.k};
   for (const int k : {1, 5, 10, 20, 100}) {
     if (k <= a.depth && k != a.k) cutoffs.push_back(k);
   }
   std::sort(cutoffs.begin(), cutoffs.end());
-  return trainer::MetricSet(cutoffs);
+  return {cutoffs, a.k, std::move(facts)};
 }
 
 // Opens what is asked: our model with all it was made of, or the dataset alone and the lists of
@@ -136,23 +148,15 @@ std::vector<std::string> heading_of(const EvaluateArgs& a, const Subject& subjec
           origin};
 }
 
-nlohmann::json with_origin(nlohmann::json document, const EvaluateArgs& a, const Subject& subject,
-                           int world_size) {
-  document["dataset"] = subject.dataset().manifest().hash;
-  document["simulated"] = subject.dataset().manifest().config.value("simulated", false);
-  if (subject.trained) {
-    document["id_table"] = subject.trained->ids.manifest.hash;
-    document["checkpoint"] = {{"hash", subject.trained->model.manifest.hash},
-                              {"step", subject.trained->model.state.value("step", int64_t{0})}};
-  }
-  document["options"] = {{"split", a.split},
-                         {"beam", a.beam},
-                         {"depth", a.depth},
-                         {"max_queries", a.max_queries},
-                         {"seed", a.seed}};
-  document["ranks"] = world_size;
-  document["threads"] = a.threads;
-  return document;
+Question question_of(const EvaluateArgs& a, int world_size) {
+  return {.split = a.split,
+          .k = a.k,
+          .depth = a.depth,
+          .max_queries = a.max_queries,
+          .seed = a.seed,
+          .threads = a.threads,
+          .ranks = world_size,
+          .search = a.search};
 }
 
 std::vector<std::pair<trainer::QuerySet, std::string>> query_sets(const data::Dataset& dataset,
@@ -191,13 +195,33 @@ void dump_set(const std::filesystem::path& folder, const trainer::QuerySet& set,
   }
 }
 
-void make_dump_folder(const std::string& path) {
-  std::error_code problem;
-  std::filesystem::create_directories(path, problem);
-  if (problem) {
-    throw StorageError(
-        Problem{path, "--dump-run", problem.message(), "a folder to write into", ""});
+// Vectors of another dataset, or of another split of it, may have seen held-out playlists: refused.
+ids::LoadedEmbeddings open_embeddings(const std::string& path, const data::Dataset& dataset) {
+  if (path.empty()) return {};
+  auto loaded = ids::read_embeddings(path);
+  require_made_from(path, loaded.manifest, "dataset", dataset.manifest());
+  return loaded;
+}
+
+// One title at a time, as a listener waits for it: rank 0's milliseconds, ascending.
+std::vector<double> latencies_of(trainer::Ranker& ranker, const std::vector<std::string>& titles,
+                                 int k) {
+  constexpr size_t kTitles = 200;
+  std::vector<double> milliseconds;
+  for (const std::string& title : std::span(titles).first(std::min(kTitles, titles.size()))) {
+    const auto start = std::chrono::steady_clock::now();
+    ranker.rank({&title, 1}, k);
+    milliseconds.push_back(
+        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
+            .count());
   }
+  std::sort(milliseconds.begin(), milliseconds.end());
+  return milliseconds;
+}
+
+double quantile_of(const std::vector<double>& ascending, double q) {
+  return ascending[std::min(ascending.size() - 1,
+                            static_cast<size_t>(q * static_cast<double>(ascending.size())))];
 }
 
 }  // namespace
@@ -216,26 +240,33 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   at::set_num_threads(a.threads);
   std::optional<ResultFile> result;
   if (comm.is_root() && !a.json.empty()) result.emplace(a.json);
-  if (comm.is_root() && !a.dump_run.empty()) make_dump_folder(a.dump_run);
+  if (comm.is_root() && !a.dump_run.empty()) make_folder(a.dump_run, "--dump-run");
   const Subject subject = open_subject(a);
   const data::Dataset& dataset = subject.dataset();
 
   log::info("building the baselines on training playlists, tuning them on validation playlists");
   const auto tuning = trainer::make_playlist_queries(
       dataset, {.part = data::Part::kValidation, .max_queries = kTuningQueries, .seed = a.seed});
-  trainer::TunedBaselines baselines(dataset, {tuning.seen, tuning.unseen}, a.k, comm);
+  const ids::LoadedEmbeddings vectors = open_embeddings(a.embeddings, dataset);
+  const auto& [num_rows, dim, values, support] = vectors.embeddings;
+  trainer::TunedBaselines baselines(dataset, {tuning.seen, tuning.unseen}, a.k, comm,
+                                    {values, dim});
   std::vector<trainer::Ranker*> rankers = baselines.rankers();
   std::optional<trainer::GenerativeRanker> generative;
-  if (subject.trained) rankers.push_back(&generative.emplace(subject.trained->ranker(a.beam)));
+  if (subject.trained) rankers.push_back(&generative.emplace(subject.trained->ranker(a.search)));
 
   const auto sets = query_sets(dataset, a);
   const trainer::TrecNames names(dataset.catalog().track_keys);
-  trainer::Report report{.heading = heading_of(a, subject), .k = a.k, .metrics = metrics_of(a)};
+  const auto facts = std::make_shared<const trainer::TrackFacts>(
+      trainer::make_track_facts(dataset.catalog(), baselines.popularity().counts(), values, dim));
+  trainer::Report report{
+      .heading = heading_of(a, subject), .k = a.k, .metrics = metrics_of(a, facts)};
   trainer::EvaluationOptions evaluation = {
-      .metrics = report.metrics, .depth = a.depth, .keep_lists = !a.dump_run.empty()};
+      .metrics = report.metrics, .depth = a.depth, .keep_lists = true};
   int64_t num_titles = 0, ranked_titles = 0;
   for (const auto& [set, meaning] : sets) num_titles += std::ssize(set.titles);
   double generative_seconds = 0;
+  std::vector<std::vector<int32_t>> generative_lists;
   Progress progress("evaluate", num_titles, "titles", ProgressView::of_process(comm));
   for (const auto& [set, meaning] : sets) {
     std::vector<trainer::Evaluation> systems;
@@ -260,7 +291,16 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
       systems.push_back(trainer::evaluate_lists(run.tag, run.lists, set, evaluation));
     }
     if (comm.is_root() && !a.dump_run.empty()) dump_set(a.dump_run, set, names, systems);
-    report.blocks.push_back(trainer::make_block(set, meaning, systems, a.k, a.seed));
+    if (comm.is_root()) {
+      report.blocks.push_back(
+          trainer::make_block(set, meaning, systems, a.k, a.seed, &dataset.titles()));
+    }
+    if (generative) {
+      for (const auto& list : systems.back().lists) {
+        auto& tracks = generative_lists.emplace_back();
+        for (const auto& r : list) tracks.push_back(r.track);
+      }
+    }
   }
   progress.finish();
 
@@ -283,14 +323,45 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
       "playlists");
   if (generative) {
     report.notes.push_back(fmt::format(
-        "generative: beam {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.beam,
+        "generative: {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.search.words(),
         generative_seconds > 0 ? static_cast<double>(num_titles) / generative_seconds : 0,
         num_titles, comm.size(), a.threads));
   }
   if (!comm.is_root()) return 0;
-  fmt::print("{}", trainer::format_report(report));
+  nlohmann::json about_ids, latency;
+  if (generative) {
+    const double aliased =
+        trainer::aliased_share(generative_lists, subject.trained->ids.table, a.k);
+    const double distinct = trainer::use_of(generative_lists, dataset.num_tracks(), a.k).distinct;
+    about_ids = {{"valid", 1.0}, {"distinct", distinct}, {"aliased", aliased}};
+    report.notes.push_back(
+        fmt::format("generative: every ID is a track's (searched in the trie), {:.1f} % of a list "
+                    "are different, {:.1f} % share their codes with another track",
+                    1e2 * distinct, 1e2 * aliased));
+    const auto& asked =
+        std::max_element(sets.begin(), sets.end(), [](const auto& x, const auto& y) {
+          return x.first.titles.size() < y.first.titles.size();
+        })->first.titles;
+    if (const auto ms = latencies_of(*generative, asked, a.k); !ms.empty()) {
+      latency = {{"titles", ms.size()},
+                 {"p50_ms", quantile_of(ms, 0.5)},
+                 {"p95_ms", quantile_of(ms, 0.95)},
+                 {"p99_ms", quantile_of(ms, 0.99)}};
+      report.notes.push_back(fmt::format(
+          "generative, one title at a time: {:.1f} ms (median), 95 % within {:.1f}, 99 % {:.1f}",
+          quantile_of(ms, 0.5), quantile_of(ms, 0.95), quantile_of(ms, 0.99)));
+    }
+  }
+  const TrainedSystem* trained = subject.trained ? &*subject.trained : nullptr;
+  report.notes.push_back(signature_of(dataset, trained, question_of(a, comm.size())));
+  fmt::print("{}\n{}", trainer::format_report(report), trainer::format_beyond_accuracy(report));
   if (!result) return 0;
-  nlohmann::json document = with_origin(trainer::to_json(report), a, subject, comm.size());
+  nlohmann::json document = trainer::to_json(report);
+  add_origin(&document, dataset, trained, question_of(a, comm.size()));
+  if (generative) {
+    document["ids"] = about_ids;
+    document["latency"] = latency;
+  }
   for (size_t i = 0; i < nats.size(); ++i) {
     document["trie_nats"][sets[i].first.name] = {{"nats_a_track", nats[i].mean},
                                                  {"tracks", nats[i].num_tracks}};

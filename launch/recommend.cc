@@ -13,6 +13,7 @@
 #include "launch/commands.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
+#include "launch/search_options.h"
 #include "launch/text_table.h"
 #include "launch/trained_system.h"
 #include "trainer/evaluate/ranker.h"
@@ -24,7 +25,8 @@ namespace {
 struct RecommendArgs {
   std::string run, ids, dataset;
   std::vector<std::string> prompts;
-  int k = 10, beam = 32, threads = 1;
+  SearchOptions search;
+  int k = 10, threads = 1;
   bool json = false;
 };
 
@@ -32,18 +34,17 @@ void declare(Options& options, RecommendArgs& a) {
   options.require("run", &a.run, "run folder (its newest checkpoint) or checkpoint folder")
       .require("ids", &a.ids, "ID table folder that the run was trained with")
       .require("dataset", &a.dataset, "dataset folder: keys, artists and tags of the tracks")
-      .add("k", &a.k, "tracks a prompt")
-      .add("beam", &a.beam, "partial IDs that are followed; at least k")
-      .add("json", &a.json, "print a JSON document")
+      .add("k", &a.k, "tracks a prompt");
+  a.search.declare(options);
+  options.add("json", &a.json, "print a JSON document")
       .add("threads", &a.threads, "threads")
       .positional("prompt", &a.prompts, "what the listener says; one or more");
 }
 
 void check(const RecommendArgs& a) {
-  for (const auto& [option, value] :
-       {std::pair("--k", a.k), {"--beam", a.beam}, {"--threads", a.threads}}) {
-    require_at_least(option, value, 1);
-  }
+  require_at_least("--k", a.k, 1);
+  require_at_least("--threads", a.threads, 1);
+  a.search.check();
   for (const auto& prompt : a.prompts) {
     if (prompt.find_first_not_of(" \t\r\n") == std::string::npos) {
       throw UsageError(Problem{"", "prompt", "'" + prompt + "'", "some words", ""});
@@ -125,7 +126,7 @@ int run_recommend(const std::vector<std::string>& args, Communicator& comm) {
 
   const TrainedSystem system = open_trained_system(a.dataset, a.ids, a.run);
   const data::Catalog& catalog = system.dataset.catalog();
-  const auto lists = system.ranker(a.beam).rank(a.prompts, a.k);
+  const auto lists = system.ranker(a.search).rank(a.prompts, a.k);
   nlohmann::json document = nlohmann::json::array();
   for (size_t i = 0; i < lists.size(); ++i) {
     if (a.json) {

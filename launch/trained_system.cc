@@ -7,12 +7,15 @@
 
 namespace tutti::launch {
 
-trainer::GenerativeRanker TrainedSystem::ranker(int beam) const {
+trainer::GenerativeRanker TrainedSystem::ranker(const SearchOptions& search) const {
   return {*model.model,
           model.tokenizer,
           ids.table,
           trie,
-          {.beam = beam, .softmax = checkpoints::softmax_of(model.state, model.path)}};
+          {.beam = search.beam,
+           .groups = search.groups,
+           .diversity = search.groups > 1 ? search.diversity : 0.0,
+           .softmax = checkpoints::softmax_of(model.state, model.path)}};
 }
 
 TrainedSystem open_trained_system(const std::string& dataset_path, const std::string& ids_path,

@@ -5,6 +5,7 @@
 #include "data/dataset.h"
 #include "ids/id_table.h"
 #include "ids/trie.h"
+#include "launch/search_options.h"
 #include "trainer/decode/generative_ranker.h"
 #include "trainer/model_io.h"
 
@@ -19,7 +20,7 @@ struct TrainedSystem {
   trainer::LoadedModel model;
 
   // Points into this object.
-  trainer::GenerativeRanker ranker(int beam) const;
+  trainer::GenerativeRanker ranker(const SearchOptions& search) const;
 };
 
 // DataError when an artefact is damaged, or the IDs or the run were made from another dataset, or

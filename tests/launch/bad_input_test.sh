@@ -124,6 +124,11 @@ refused 3 'T5Tokenizer' "$tutti" train --dataset data --ids ids --out out/x --ba
 sed -i 's/"T5ForConditionalGeneration"/"T5EncoderModel"/' base/config.json
 refused 3 'T5EncoderModel' "$tutti" train --dataset data --ids ids --out out/x --base base
 refused 3 'data' "$tutti" recommend --run data --ids ids --dataset data piano
+refused 2 'a divisor of --beam' "$tutti" recommend --run run --ids ids --dataset data --beam 10 --groups 3 piano
+refused 2 '--diversity' "$tutti" evaluate --run run --ids ids --dataset data --groups 2 --diversity -1
+refused 3 "made from dataset $(hash_of data)" "$tutti" evaluate --run run --ids ids --dataset data --embeddings unheld_embeddings
+refused 2 'numbers of 0 or more' "$tutti" sweep --run run --ids ids --dataset data --penalties much --out out/x
+refused 2 'divides a beam' "$tutti" sweep --run run --ids ids --dataset data --beams 10 --groups 3 --out out/x
 cp -r data cut_data
 truncate -s -100 cut_data/catalog.h5
 refused 3 'catalog.h5' "$tutti" embed cf --dataset cut_data --out out/x

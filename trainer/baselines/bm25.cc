@@ -31,8 +31,67 @@ int32_t Bm25Index::add_word(const std::string& word) {
   return word_rows_.try_emplace(word, static_cast<int32_t>(word_rows_.size())).first->second;
 }
 
-Bm25Index Bm25Index::build(const data::Dataset& dataset) {
-  return build(dataset.titles(), dataset.num_tracks(), blocks_of(dataset));
+namespace {
+
+// Word rows of many texts, one behind the other.
+struct Texts {
+  std::vector<int64_t> offsets{0};
+  std::vector<int32_t> words;  // repeats kept
+
+  std::span<const int32_t> operator[](int64_t i) const {
+    return std::span(words).subspan(offsets[i], offsets[i + 1] - offsets[i]);
+  }
+};
+
+// The plain words of a track's names and tags, as asked for.
+std::string words_about(const data::Catalog& catalog, int64_t track,
+                        const Bm25Documents& documents) {
+  std::string text;
+  const auto add = [&text](std::string_view words) { text.append(words).append(" "); };
+  if (documents.metadata) {
+    add(catalog.track_names[track]);
+    if (const int32_t artist = catalog.track_artist[track]; artist >= 0)
+      add(catalog.artist_names[artist]);
+    if (const int32_t album = catalog.track_album[track]; album >= 0)
+      add(catalog.album_names[album]);
+  }
+  if (documents.tags) {
+    for (const int32_t tag : catalog.tags_of(track)) {
+      const std::string_view name = catalog.tag_names[tag];  // "genre:rock"
+      const size_t colon = name.find(':');
+      add(colon == std::string_view::npos ? name : name.substr(colon + 1));
+    }
+  }
+  return data::normalize_title(text);
+}
+
+}  // namespace
+
+Bm25Index Bm25Index::build(const data::Dataset& dataset, const Bm25Documents& documents) {
+  Bm25Index index;
+  const auto read = [&index](std::string_view text, Texts& texts) {
+    for (std::string_view word : data::words_of(text))
+      texts.words.push_back(index.add_word(std::string(word)));
+    texts.offsets.push_back(std::ssize(texts.words));
+  };
+  Texts titles, about;
+  if (documents.titles) {
+    const auto& normalized = dataset.titles().normalized;
+    for (int64_t t = 0; t < normalized.size(); ++t) read(normalized[t], titles);
+  }
+  const bool has_about = documents.metadata || documents.tags;
+  for (int64_t t = 0; has_about && t < dataset.num_tracks(); ++t)
+    read(words_about(dataset.catalog(), t, documents), about);
+  const BlockSource playlists = blocks_of(dataset);
+  index.fill(dataset.num_tracks(), [&](const TextVisitor& visit) {
+    for (int32_t track = 0; has_about && track < dataset.num_tracks(); ++track)
+      visit(about[track], {&track, 1});
+    if (!documents.titles) return;
+    playlists([&](const data::PlaylistBlock& block) {
+      for_each_training_playlist(block, dataset.titles(), titles.offsets, titles.words, visit);
+    });
+  });
+  return index;
 }
 
 Bm25Index Bm25Index::build(const data::TitleTable& titles, int64_t num_tracks,
@@ -46,31 +105,35 @@ Bm25Index Bm25Index::build(const data::TitleTable& titles, int64_t num_tracks,
     }
     word_offsets.push_back(std::ssize(words));
   }
-  const auto num_words = static_cast<int64_t>(index.word_rows_.size());
-
-  // Occurrences of every word, one entry a (playlist, track, place in the title).
-  std::vector<int64_t> begins(num_words + 1, 0);
-  playlists([&](const data::PlaylistBlock& block) {
-    for_each_training_playlist(block, titles, word_offsets, words, [&](auto title, auto tracks) {
-      for (int32_t word : title) begins[word + 1] += std::ssize(tracks);
+  index.fill(num_tracks, [&](const TextVisitor& visit) {
+    playlists([&](const data::PlaylistBlock& block) {
+      for_each_training_playlist(block, titles, word_offsets, words, visit);
     });
+  });
+  return index;
+}
+
+void Bm25Index::fill(int64_t num_tracks, const TextSource& texts) {
+  const auto num_words = static_cast<int64_t>(word_rows_.size());
+  // Occurrences of every word, one entry a (text, track, place in the text).
+  std::vector<int64_t> begins(num_words + 1, 0);
+  texts([&](auto text, auto tracks) {
+    for (int32_t word : text) begins[word + 1] += std::ssize(tracks);
   });
   for (int64_t w = 0; w < num_words; ++w) begins[w + 1] += begins[w];
   std::vector<int32_t> occurrences(begins[num_words]);
   std::vector<int64_t> next(begins.begin(), begins.end() - 1);
-  playlists([&](const data::PlaylistBlock& block) {
-    for_each_training_playlist(block, titles, word_offsets, words, [&](auto title, auto tracks) {
-      for (int32_t word : title) {
-        std::copy(tracks.begin(), tracks.end(), occurrences.begin() + next[word]);
-        next[word] += std::ssize(tracks);
-      }
-    });
+  texts([&](auto text, auto tracks) {
+    for (int32_t word : text) {
+      std::copy(tracks.begin(), tracks.end(), occurrences.begin() + next[word]);
+      next[word] += std::ssize(tracks);
+    }
   });
 
   // Equal tracks of a word become one posting: counted in a dense array, so the cost is linear but
   // for the sort of distinct tracks.
   std::vector<int32_t> counts(num_tracks, 0), distinct;
-  index.lengths_.assign(num_tracks, 0);
+  lengths_.assign(num_tracks, 0);
   for (int64_t w = 0; w < num_words; ++w) {
     distinct.clear();
     for (int64_t i = begins[w]; i < begins[w + 1]; ++i) {
@@ -78,19 +141,17 @@ Bm25Index Bm25Index::build(const data::TitleTable& titles, int64_t num_tracks,
     }
     std::sort(distinct.begin(), distinct.end());
     for (int32_t track : distinct) {
-      index.postings_.push_back({track, counts[track]});
-      index.lengths_[track] += counts[track];
+      postings_.push_back({track, counts[track]});
+      lengths_[track] += counts[track];
       counts[track] = 0;
     }
-    index.offsets_.push_back(std::ssize(index.postings_));
+    offsets_.push_back(std::ssize(postings_));
   }
 
-  for (int64_t length : index.lengths_) index.num_documents_ += length > 0 ? 1 : 0;
-  if (index.num_documents_ > 0) {
-    index.mean_length_ =
-        static_cast<double>(begins[num_words]) / static_cast<double>(index.num_documents_);
+  for (int64_t length : lengths_) num_documents_ += length > 0 ? 1 : 0;
+  if (num_documents_ > 0) {
+    mean_length_ = static_cast<double>(begins[num_words]) / static_cast<double>(num_documents_);
   }
-  return index;
 }
 
 std::span<const Bm25Index::Posting> Bm25Index::postings_of(std::string_view word) const {
@@ -107,9 +168,10 @@ int64_t Bm25Index::occurrences_of(std::string_view word) const {
 }
 
 Bm25Ranker::Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
-                       const Bm25Parameters& parameters)
+                       const Bm25Parameters& parameters, std::string documents)
     : index_(index),
       parameters_(parameters),
+      documents_(std::move(documents)),
       saturation_(index.lengths().size()),
       scores_(popularity) {
   TUTTI_CHECK(popularity.order().size() == saturation_.size(),
@@ -122,7 +184,8 @@ Bm25Ranker::Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularit
 }
 
 std::string Bm25Ranker::name() const {
-  return fmt::format("BM25 (k1 {:g}, b {:g})", parameters_.k1, parameters_.b);
+  return fmt::format("BM25{}{} (k1 {:g}, b {:g})", documents_.empty() ? "" : " ", documents_,
+                     parameters_.k1, parameters_.b);
 }
 
 void Bm25Ranker::add_scores(std::string_view word) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -14,14 +15,20 @@
 
 namespace tutti::trainer {
 
-// An inverted index. The document of a track is the normalised titles of the training playlists
-// that hold it, put behind one another; a track in no training playlist has none.
+// What the document of a track is made of; its parts are put behind one another.
+struct Bm25Documents {
+  bool titles = true;     // normalised titles of the training playlists that hold it
+  bool metadata = false;  // names of the track, its artist and its album
+  bool tags = false;      // plain words of its tags; with prompts made of tags this is an oracle
+};
+
+// An inverted index. A track whose document has no word has none.
 class Bm25Index {
  public:
   // Streams the playlists twice: once to count, once to fill.
-  static Bm25Index build(const data::Dataset& dataset);
+  static Bm25Index build(const data::Dataset& dataset, const Bm25Documents& documents = {});
 
-  // Playlists outside the training part are skipped.
+  // Documents of titles. Playlists outside the training part are skipped.
   static Bm25Index build(const data::TitleTable& titles, int64_t num_tracks,
                          const BlockSource& playlists);
 
@@ -40,6 +47,11 @@ class Bm25Index {
   const std::vector<int64_t>& lengths() const { return lengths_; }  // [num_tracks], 0: no document
 
  private:
+  // Calls visit(words, tracks): words as they stand, put into the document of each of the tracks.
+  using TextVisitor = std::function<void(std::span<const int32_t>, std::span<const int32_t>)>;
+  using TextSource = std::function<void(const TextVisitor&)>;
+  // Asks for the texts twice, once all words have rows.
+  void fill(int64_t num_tracks, const TextSource& texts);
   int32_t add_word(const std::string& word);
 
   std::unordered_map<std::string, int32_t> word_rows_;  // looked up, never walked
@@ -65,8 +77,9 @@ struct Bm25Parameters {
 class Bm25Ranker : public Ranker {
  public:
   // Both must outlive the ranker.
+  // `documents`: what the index was made of, for the name: "titles".
   Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
-             const Bm25Parameters& parameters);
+             const Bm25Parameters& parameters, std::string documents = "");
 
   std::string name() const override;
   std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
@@ -77,6 +90,7 @@ class Bm25Ranker : public Ranker {
 
   const Bm25Index& index_;
   Bm25Parameters parameters_;
+  std::string documents_;
   std::vector<float> saturation_;  // [num_tracks], k1 * (1 - b + b * length / mean length)
   SparseScores scores_;
 };

@@ -132,9 +132,8 @@ std::string TitleVoteRanker::name() const {
                      parameters_.shrinkage);
 }
 
-// The most similar titles, the same one first; equal ones by row.
 std::vector<TitleVoteRanker::Neighbour> TitleVoteRanker::neighbours_of(
-    const std::string& normalized) {
+    const std::string& normalized, int count) {
   double query_weight = 0;
   for (const std::string_view word : distinct_words(normalized)) {
     const float idf = index_.idf_of(word);
@@ -158,7 +157,7 @@ std::vector<TitleVoteRanker::Neighbour> TitleVoteRanker::neighbours_of(
   const auto closer = [](const Neighbour& a, const Neighbour& b) {
     return a.similarity != b.similarity ? a.similarity > b.similarity : a.title < b.title;
   };
-  const auto kept = std::min<size_t>(neighbours.size(), parameters_.num_neighbours);
+  const auto kept = std::min<size_t>(neighbours.size(), count);
   std::partial_sort(neighbours.begin(), neighbours.begin() + static_cast<int64_t>(kept),
                     neighbours.end(), closer);
   neighbours.resize(kept);
@@ -170,7 +169,8 @@ std::vector<std::vector<Recommendation>> TitleVoteRanker::rank(std::span<const s
   std::vector<std::vector<Recommendation>> result;
   result.reserve(titles.size());
   for (const std::string& title : titles) {
-    for (const auto& [neighbour, similarity] : neighbours_of(data::normalize_title(title))) {
+    for (const auto& [neighbour, similarity] :
+         neighbours_of(data::normalize_title(title), parameters_.num_neighbours)) {
       const double playlists = index_.playlists_of(neighbour) + parameters_.shrinkage;
       for (const auto& vote : index_.votes_of(neighbour)) {
         scores_.add(vote.track, static_cast<float>(similarity * vote.playlists / playlists));

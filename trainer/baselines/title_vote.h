@@ -65,13 +65,14 @@ class TitleVoteRanker : public Ranker {
   std::vector<std::vector<Recommendation>> rank(std::span<const std::string> titles,
                                                 int k) override;
 
- private:
   struct Neighbour {
-    int32_t title;
-    float similarity;
+    int32_t title;     // row of the index
+    float similarity;  // > 0, at most 1
   };
-  std::vector<Neighbour> neighbours_of(const std::string& normalized);
+  // The most similar titles, at most `count`, the same one first; equal ones by row.
+  std::vector<Neighbour> neighbours_of(const std::string& normalized, int count);
 
+ private:
   const TitleIndex& index_;
   TitleVoteParameters parameters_;
   SparseScores scores_;

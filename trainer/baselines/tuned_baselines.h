@@ -1,11 +1,13 @@
 #pragma once
 
-#include <string>
+#include <memory>
+#include <span>
 #include <vector>
 
 #include "data/dataset.h"
 #include "dist/communicator.h"
 #include "trainer/baselines/bm25.h"
+#include "trainer/baselines/cf_nearest.h"
 #include "trainer/baselines/popularity.h"
 #include "trainer/baselines/query_likelihood.h"
 #include "trainer/baselines/title_vote.h"
@@ -13,26 +15,41 @@
 
 namespace tutti::trainer {
 
+// Collaborative vectors of the tracks, [num_tracks, dim]; empty: there are none.
+struct TrackVectors {
+  std::span<const float> values;
+  int64_t dim = 0;
+};
+
 // What a team would have without training anything, each with the parameters that are best on
-// validation playlists: popularity, title vote, BM25 and query likelihood. All of them see training
-// playlists only.
+// validation playlists: popularity, title vote, query likelihood, BM25 over titles, over names and
+// over both (where the catalogue has names), and, given vectors, CF-nearest. All of them see
+// training playlists only.
 class TunedBaselines {
  public:
-  // `validation`: what parameters are tuned on, by mean hits@k. Collective.
+  // `validation`: what parameters are tuned on, by mean hits@k. `vectors` are copied. Collective.
   TunedBaselines(const data::Dataset& dataset, const std::vector<QuerySet>& validation, int k,
-                 Communicator& comm);
+                 Communicator& comm, const TrackVectors& vectors = {});
   TunedBaselines(const TunedBaselines&) = delete;  // its parts point to each other
   TunedBaselines& operator=(const TunedBaselines&) = delete;
 
   std::vector<Ranker*> rankers();  // weakest idea first; they live as long as this object
+  const PopularityRanker& popularity() const { return popularity_; }
 
  private:
+  struct NamedBm25 {
+    Bm25Index index;
+    std::unique_ptr<Bm25Ranker> ranker;
+  };
+
   PopularityRanker popularity_;
   TitleIndex titles_;
   Bm25Index words_;
   TitleVoteRanker title_vote_;
-  Bm25Ranker bm25_;
   QueryLikelihoodRanker query_likelihood_;
+  std::vector<std::unique_ptr<NamedBm25>> with_names_;  // metadata; titles and metadata
+  Bm25Ranker bm25_;
+  std::unique_ptr<CfNearestRanker> cf_nearest_;  // null without vectors
 };
 
 }  // namespace tutti::trainer

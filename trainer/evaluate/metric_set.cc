@@ -1,6 +1,7 @@
 #include "trainer/evaluate/metric_set.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <utility>
 
@@ -39,6 +40,18 @@ MetricSet::MetricSet(std::vector<int> cutoffs) : cutoffs_(std::move(cutoffs)) {
   }
   for (const char* name : {"map", "r_precision", "ndcg_challenge", "clicks"})
     names_.emplace_back(name);
+}
+
+MetricSet::MetricSet(std::vector<int> cutoffs, int k, std::shared_ptr<const TrackFacts> facts)
+    : MetricSet(std::move(cutoffs)) {
+  TUTTI_CHECK(k > 0 && facts != nullptr);
+  facts_k_ = k;
+  facts_ = std::move(facts);
+  for (const char* name :
+       {"distinct_artists", "popularity", "tail_share", "hits_head", "hits_torso", "hits_tail"}) {
+    names_.push_back(fmt::format("{}@{}", name, k));
+  }
+  if (facts_->dim > 0) names_.push_back(fmt::format("list_distance@{}", k));
 }
 
 int64_t MetricSet::column(std::string_view name) const {
@@ -91,6 +104,36 @@ void MetricSet::score(std::span<const int32_t> ranking, std::span<const int32_t>
   *column++ = hit_places.empty() ? 0 : challenge / challenge_ideal;
   *column++ =
       static_cast<double>(clicked ? (hit_places.front() - 1) / kTracksAPage : kClicksWithoutHit);
+  if (facts_) score_facts(ranking, relevant, column);
+}
+
+void MetricSet::score_facts(std::span<const int32_t> ranking, std::span<const int32_t> relevant,
+                            double* column) const {
+  const auto listed = ranking.first(std::min<size_t>(ranking.size(), facts_k_));
+  std::vector<int32_t> artists;
+  double playlists = 0, tail = 0, unknown_artists = 0;
+  std::array<double, 3> hits{};
+  for (const int32_t track : listed) {
+    const int32_t artist = facts_->artist_of[track];
+    if (artist < 0) {
+      unknown_artists += 1;
+    } else {
+      artists.push_back(artist);
+    }
+    playlists += facts_->train_counts[track];
+    const Popularity popularity = facts_->popularity[track];
+    tail += popularity == Popularity::kTail ? 1 : 0;
+    if (std::binary_search(relevant.begin(), relevant.end(), track))
+      hits[static_cast<size_t>(popularity)] += 1;
+  }
+  std::sort(artists.begin(), artists.end());
+  artists.erase(std::unique(artists.begin(), artists.end()), artists.end());
+  const double size = std::max<double>(1, static_cast<double>(listed.size()));
+  *column++ = static_cast<double>(artists.size()) + unknown_artists;
+  *column++ = playlists / size;
+  *column++ = tail / size;
+  for (const double of : hits) *column++ = of;
+  if (facts_->dim > 0) *column = list_distance(*facts_, listed);
 }
 
 }  // namespace tutti::trainer

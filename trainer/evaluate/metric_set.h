@@ -1,10 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "trainer/evaluate/track_facts.h"
 
 namespace tutti::trainer {
 
@@ -24,14 +27,23 @@ namespace tutti::trainer {
 //                 ideal over as many places as there are hits
 //   clicks        RecSys Challenge 2018: pages of 10 to turn before the first hit, 51 without one
 //                 in 500 places
+// and, where facts about tracks are given, of the first k places beside being right:
+//   distinct_artists@k   artists; a track without one counts as one
+//   popularity@k         mean over listed tracks of the training playlists that hold them
+//   tail_share@k         share of listed tracks that are of the tail (see track_facts.h)
+//   list_distance@k      mean over pairs of 1 - cosine of their vectors; only with vectors
+//   hits_head@k, hits_torso@k, hits_tail@k   hits by the popularity of the track
 class MetricSet {
  public:
   explicit MetricSet(std::vector<int> cutoffs);  // k, ascending, at least one
+  // `k`: of the metrics that look at facts.
+  MetricSet(std::vector<int> cutoffs, int k, std::shared_ptr<const TrackFacts> facts);
 
   const std::vector<std::string>& names() const { return names_; }  // [num_columns]
   int64_t num_columns() const { return std::ssize(names_); }
   int64_t column(std::string_view name) const;  // of a metric that is there (our bug otherwise)
   const std::vector<int>& cutoffs() const { return cutoffs_; }
+  const TrackFacts* facts() const { return facts_.get(); }  // null: none were given
 
   // `ranking`: tracks, best first, none twice. `relevant`: ascending, not empty. `out`:
   // [num_columns].
@@ -39,8 +51,13 @@ class MetricSet {
              std::span<double> out) const;
 
  private:
+  void score_facts(std::span<const int32_t> ranking, std::span<const int32_t> relevant,
+                   double* column) const;
+
   std::vector<int> cutoffs_;
   std::vector<std::string> names_;
+  int facts_k_ = 0;
+  std::shared_ptr<const TrackFacts> facts_;
 };
 
 }  // namespace tutti::trainer

@@ -15,6 +15,14 @@ namespace {
 constexpr int kResamples = 1000;
 constexpr double kLevel = 0.05;
 
+std::vector<std::vector<int32_t>> tracks_of(const std::vector<std::vector<Recommendation>>& lists) {
+  std::vector<std::vector<int32_t>> tracks(lists.size());
+  for (size_t i = 0; i < lists.size(); ++i) {
+    for (const Recommendation& r : lists[i]) tracks[i].push_back(r.track);
+  }
+  return tracks;
+}
+
 void format_block(const ReportBlock& block, const Report& report, std::string* text) {
   const auto out = std::back_inserter(*text);
   fmt::format_to(out, "{}: {}\n", block.name, block.meaning);
@@ -46,7 +54,8 @@ void format_block(const ReportBlock& block, const Report& report, std::string* t
 }  // namespace
 
 ReportBlock make_block(const QuerySet& queries, std::string meaning,
-                       const std::vector<Evaluation>& systems, int k, uint64_t seed) {
+                       const std::vector<Evaluation>& systems, int k, uint64_t seed,
+                       const data::TitleTable* titles) {
   TUTTI_CHECK(!systems.empty());
   ReportBlock block{.name = queries.name,
                     .meaning = std::move(meaning),
@@ -60,6 +69,9 @@ ReportBlock make_block(const QuerySet& queries, std::string meaning,
     for (const std::string& metric : system.metrics.names()) {
       row.means.push_back(system.mean(metric));
       row.intervals.push_back(bootstrap.interval_of_mean(system.values_of(metric)));
+    }
+    if (const TrackFacts* facts = system.metrics.facts(); facts && !system.lists.empty()) {
+      row.lists = use_of(tracks_of(system.lists), facts->num_tracks(), k);
     }
     if (block.best < 0 || system.mean(headline) > systems[block.best].mean(headline)) {
       block.best = static_cast<int>(block.rows.size());
@@ -78,6 +90,13 @@ ReportBlock make_block(const QuerySet& queries, std::string meaning,
   for (size_t row = 0, i = 0; row < systems.size(); ++row) {
     if (static_cast<int>(row) != block.best) block.rows[row].corrected_p_value = corrected[i++];
   }
+  if (titles == nullptr) return block;
+  for (const Stratum& stratum : strata_of(queries, *titles)) {
+    block.strata.push_back({.by = stratum.by,
+                            .name = stratum.name,
+                            .num_queries = std::ssize(stratum.queries),
+                            .rows = score_stratum(stratum, queries, systems, headline, seed)});
+  }
   return block;
 }
 
@@ -94,6 +113,38 @@ std::string format_report(const Report& report) {
                  "* best of the block   = not told from it (p >= 0.05, bootstrap over titles, "
                  "Holm)\n\n");
   for (const auto& line : report.notes) fmt::format_to(out, "{}\n", line);
+  return text;
+}
+
+std::string format_beyond_accuracy(const Report& report) {
+  const auto column = [&report](const char* name) { return fmt::format("{}@{}", name, report.k); };
+  const auto& names = report.metrics.names();
+  if (std::find(names.begin(), names.end(), column("distinct_artists")) == names.end()) return "";
+  const bool has_distance =
+      std::find(names.begin(), names.end(), column("list_distance")) != names.end();
+  std::string text;
+  const auto out = std::back_inserter(text);
+  fmt::format_to(out, "{:<36}{:>9}{:>12}{:>8}{:>10}{:>8}{:>10}\n",
+                 fmt::format("the first {} tracks", report.k), "artists", "popularity", "tail",
+                 "coverage", "Gini", has_distance ? "distance" : "");
+  for (const ReportBlock& block : report.blocks) {
+    if (block.num_queries == 0) continue;
+    fmt::format_to(out, "{}\n", block.name);
+    for (const ReportRow& row : block.rows) {
+      const auto mean = [&](const char* name) {
+        return row.means[report.metrics.column(column(name))];
+      };
+      fmt::format_to(out, "  {:<34}{:>9.2f}{:>12.1f}{:>8.3f}", row.name, mean("distinct_artists"),
+                     mean("popularity"), mean("tail_share"));
+      if (row.lists) fmt::format_to(out, "{:>10.4f}{:>8.3f}", row.lists->coverage, row.lists->gini);
+      if (has_distance) fmt::format_to(out, "{:>10.3f}", mean("list_distance"));
+      fmt::format_to(out, "\n");
+    }
+  }
+  fmt::format_to(out,
+                 "artists: different ones; popularity: training playlists of a listed track; tail: "
+                 "share of\nlisted tracks outside the 20 % most popular; coverage: share of the "
+                 "catalogue that is listed\n");
   return text;
 }
 
@@ -118,6 +169,23 @@ nlohmann::json to_json(const Report& report) {
                         {"corrected_p_value", row.corrected_p_value},
                         {"effect_size", p.effect_size}}},
                       {"titles_per_second", row.titles_per_second}});
+      if (row.lists) {
+        rows.back()["lists"] = {{"coverage", row.lists->coverage},
+                                {"gini", row.lists->gini},
+                                {"distinct", row.lists->distinct}};
+      }
+    }
+    nlohmann::json strata = nlohmann::json::array();
+    for (const ReportStratum& stratum : block.strata) {
+      nlohmann::json of_rows = nlohmann::json::array();
+      for (const StratumRow& row : stratum.rows) {
+        of_rows.push_back(
+            {{"mean", row.mean}, {"low", row.interval.low}, {"high", row.interval.high}});
+      }
+      strata.push_back({{"by", stratum.by},
+                        {"name", stratum.name},
+                        {"queries", stratum.num_queries},
+                        {"rows", std::move(of_rows)}});
     }
     blocks.push_back({{"name", block.name},
                       {"meaning", block.meaning},
@@ -125,7 +193,8 @@ nlohmann::json to_json(const Report& report) {
                       {"titles", block.num_titles},
                       {"candidates", block.num_candidates},
                       {"best", block.best},
-                      {"rows", std::move(rows)}});
+                      {"rows", std::move(rows)},
+                      {"strata", std::move(strata)}});
   }
   return {{"heading", report.heading},
           {"k", report.k},

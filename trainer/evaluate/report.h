@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -7,6 +8,8 @@
 
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/evaluate/significance.h"
+#include "trainer/evaluate/strata.h"
+#include "trainer/evaluate/track_facts.h"
 
 namespace tutti::trainer {
 
@@ -16,9 +19,17 @@ struct ReportRow {
   std::vector<double> means = {};        // [num_columns]
   std::vector<Interval> intervals = {};  // [num_columns], 95 %
   PairedComparison against_best =
-      {};                        // of the headline metric, this row minus the block's best row
-  double corrected_p_value = 1;  // Holm, over the block's other rows
-  double titles_per_second = 0;  // 0: not ranked here
+      {};                             // of the headline metric, this row minus the block's best row
+  double corrected_p_value = 1;       // Holm, over the block's other rows
+  double titles_per_second = 0;       // 0: not ranked here
+  std::optional<ListUse> lists = {};  // of all queries' lists
+};
+
+// Part of a block's queries.
+struct ReportStratum {
+  std::string by, name;
+  int64_t num_queries = 0;
+  std::vector<StratumRow> rows = {};  // of the headline, one a row of the block
 };
 
 // The rows of one query set.
@@ -29,6 +40,7 @@ struct ReportBlock {
   int64_t num_candidates = 0;  // queries before the cap
   std::vector<ReportRow> rows = {};
   int best = -1;  // the row with the highest headline metric
+  std::vector<ReportStratum> strata = {};
 };
 
 struct Report {
@@ -41,17 +53,24 @@ struct Report {
 
 // Means, intervals and comparisons of the systems on one query set: 1,000 resamples of its titles
 // (see significance.h). Every evaluation has the metrics of the first.
+// `titles`: for the strata; none without.
 ReportBlock make_block(const QuerySet& queries, std::string meaning,
-                       const std::vector<Evaluation>& systems, int k, uint64_t seed);
+                       const std::vector<Evaluation>& systems, int k, uint64_t seed,
+                       const data::TitleTable* titles = nullptr);
 
 // The table that `tutti evaluate` prints: a block per query set, a line per system, under 100
 // columns. A block without queries says so. '=' behind a row says that its hits@k cannot be told
 // from the best row's (corrected p >= 0.05).
 std::string format_report(const Report& report);
 
+// What a table of hits does not show: artists, popularity, tail, coverage, Gini; under 100 columns.
+// Empty where the metrics hold no facts about tracks.
+std::string format_beyond_accuracy(const Report& report);
+
 // The same as a document: {"k", "heading", "blocks": [{"name", "queries", "titles", "candidates",
 // "best", "rows": [{"ranker", "metrics": {name: {"mean", "low", "high"}}, "against_best": {...},
-// "titles_per_second"}]}], "notes"}.
+// "titles_per_second", "lists": {"coverage", "gini", "distinct"}}], "strata": [{"by", "name",
+// "queries", "rows": [{"mean", "low", "high"}]}]}], "notes"}.
 nlohmann::json to_json(const Report& report);
 
 }  // namespace tutti::trainer
