@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <fstream>
+#include <iterator>
 #include <optional>
 #include <string_view>
 
@@ -22,6 +23,8 @@ constexpr const char* kKind = "checkpoint";
 constexpr const char* kManifestFile = "manifest.json";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kRemovedPrefix = ".removed-";
+constexpr const char* kLatest = "latest";
+constexpr int kFormatVersion = 2;  // 1: one file, whatever the number of ranks; is read alike
 
 std::string folder_name(int64_t step) {
   return fmt::format("{}{:09}", kPrefix, step);
@@ -49,34 +52,39 @@ void remove_checkpoint(const fs::path& path) {
   }
 }
 
-nlohmann::json read_state(const fs::path& path) {
+// What each rank tells rank 0 of its shard: in the staging folder until the commit.
+std::string report_file(int rank) {
+  return fmt::format(".shard-{:05}.json", rank + 1);
+}
+
+nlohmann::json read_json(const fs::path& path, const std::string& expected) {
   std::ifstream in(path, std::ios::binary);
-  nlohmann::json state = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
-  if (!state.is_object()) {
+  nlohmann::json document = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  if (!document.is_object()) {
     throw DataError(Problem{.file = path.string(),
                             .place = {},
                             .found = "no JSON object",
-                            .expected = "the state of a checkpoint",
+                            .expected = expected,
                             .cure = {}});
   }
-  return state;
+  return document;
 }
 
 Checkpoint open_folder(const fs::path& path, bool verify) {
-  Manifest manifest = read_manifest(path, kKind);
-  for (const char* name : {kModelFile, kStateFile}) {
-    if (manifest.files.contains(name)) continue;
+  Manifest manifest = read_manifest(path, kKind, kFormatVersion);
+  if (!manifest.files.contains(kStateFile)) {
     throw DataError(Problem{.file = (path / kManifestFile).string(),
                             .place = "files",
-                            .found = fmt::format("no {}", name),
+                            .found = fmt::format("no {}", kStateFile),
                             .expected = "a checkpoint that 'tutti train' wrote",
                             .cure = {}});
   }
   if (verify) verify_files(path, manifest);
+  ShardedTensors model = ShardedTensors::open(path, manifest, "model");
   return {.path = path,
           .manifest = std::move(manifest),
-          .model = SafetensorsFile::open(path / kModelFile),
-          .state = read_state(path / kStateFile)};
+          .model = std::move(model),
+          .state = read_json(path / kStateFile, "the state of a checkpoint")};
 }
 
 }  // namespace
@@ -98,8 +106,9 @@ std::vector<int64_t> CheckpointStore::steps() const {
   return steps;
 }
 
-Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
-  TUTTI_CHECK(step >= 0 && keep >= 1);
+fs::path CheckpointStore::begin(int64_t step) {
+  TUTTI_CHECK(step >= 0);
+  writer_.reset();
   std::error_code error;
   fs::create_directories(folder_, error);
   if (error) {
@@ -111,26 +120,107 @@ Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
   }
   remove_leftovers(/*replaced_too=*/false);
   remove_damaged(step);
+  step_ = step;
+  writer_ = std::make_unique<ArtefactWriter>(path_of(step), kKind, /*overwrite=*/true);
+  return writer_->file(kStateFile).parent_path();
+}
 
-  ArtefactWriter writer(path_of(step), kKind, /*overwrite=*/true);
-  const std::map<std::string, std::string> metadata{{"format", "pt"}};
-  write_safetensors(writer.file(kModelFile), content.model, metadata);
-  if (!content.optimizer.empty()) {
-    write_safetensors(writer.file(kOptimizerFile), content.optimizer, metadata);
+void CheckpointStore::write_shard(const fs::path& staging, const Shard& shard) {
+  std::error_code error;
+  if (!fs::is_directory(staging, error)) {
+    throw StorageError(Problem{.file = staging.string(),
+                               .place = fmt::format("rank {}", shard.rank),
+                               .found = "no such folder",
+                               .expected = "the one that rank 0 has made",
+                               .cure = "put --out on a file system that all ranks see"});
   }
-  write_file(writer.file(kStateFile), content.state.dump(2) + '\n');
-  for (const auto& [name, bytes] : content.files) write_file(writer.file(name), bytes);
-
-  Manifest manifest;
+  nlohmann::json report = {{"model_tensors", shard.model.size()}};
   int64_t parameters = 0;
-  for (const NamedTensor& tensor : content.model) parameters += tensor.num_elements();
-  manifest.counts = {{"step", step}, {"tensors", content.model.size()}, {"parameters", parameters}};
-  manifest.made_from = content.made_from;
-  manifest = writer.commit(std::move(manifest));
+  for (const NamedTensor& tensor : shard.model) parameters += tensor.num_elements();
+  report["parameters"] = parameters;
+  for (const auto& [name, entry] : write_shard_files(staging, shard)) {
+    report["files"][name] = {{"bytes", entry.bytes}, {"sha256", entry.sha256}};
+  }
+  const fs::path file = staging / report_file(shard.rank);
+  write_file(file, report.dump() + '\n');
+  sync_to_disk(file);
+}
 
+Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) {
+  TUTTI_CHECK(writer_ != nullptr && num_ranks >= 1 && keep >= 1);
+  Manifest manifest;
+  manifest.format_version = kFormatVersion;
+  int64_t tensors = 0, parameters = 0;
+  nlohmann::json shards = nlohmann::json::array();
+  for (int rank = 0; rank < num_ranks; ++rank) {
+    const fs::path file = writer_->file(report_file(rank));
+    const nlohmann::json report = read_json(file, "what a rank has written");
+    std::vector<std::string> names;
+    for (const auto& [name, entry] : report.at("files").items()) {
+      manifest.files[name] = {entry.at("bytes"), entry.at("sha256")};
+      names.push_back(name);
+    }
+    shards.push_back(names);
+    tensors += report.at("model_tensors").get<int64_t>();
+    parameters += report.at("parameters").get<int64_t>();
+    fs::remove(file);
+  }
+  write_file(writer_->file(kStateFile), common.state.dump(2) + '\n');
+  for (const auto& [name, bytes] : common.files) write_file(writer_->file(name), bytes);
+  manifest.counts = {
+      {"step", step_}, {"tensors", tensors}, {"parameters", parameters}, {"world_size", num_ranks}};
+  manifest.config = {{"shards", shards}};  // by rank: its files
+  manifest.made_from = common.made_from;
+  manifest = writer_->commit(std::move(manifest));
+  writer_.reset();
+
+  point_latest_to(step_);
   remove_leftovers(/*replaced_too=*/true);
-  remove_old(step, keep);
+  remove_old(step_, keep);
   return manifest;
+}
+
+Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
+  const fs::path staging = begin(step);
+  Shard shard{.rank = 0, .num_ranks = 1, .model = content.model, .optimizer = {}};
+  for (const NamedTensor& tensor : content.optimizer) {
+    shard.optimizer.push_back({.whole = tensor, .first = 0, .count = tensor.num_elements()});
+  }
+  try {
+    write_shard(staging, shard);
+    return commit({.state = content.state, .files = content.files, .made_from = content.made_from},
+                  1, keep);
+  } catch (...) {
+    writer_.reset();
+    throw;
+  }
+}
+
+std::vector<int64_t> CheckpointStore::prune(int keep) const {
+  const std::vector<int64_t> before = steps();
+  remove_leftovers(/*replaced_too=*/!before.empty());
+  if (before.empty()) return {};
+  remove_old(before.back() + 1, keep + 1);
+  const std::vector<int64_t> after = steps();
+  std::vector<int64_t> gone;
+  std::set_difference(before.begin(), before.end(), after.begin(), after.end(),
+                      std::back_inserter(gone));
+  return gone;
+}
+
+// For people and scripts: a reader looks at the folders themselves. By rename, so that the name
+// never means nothing.
+void CheckpointStore::point_latest_to(int64_t step) const {
+  const fs::path link = folder_ / kLatest;
+  const fs::path fresh = folder_ / fmt::format(".{}.tmp", kLatest);
+  std::error_code error;
+  fs::remove(fresh, error);
+  fs::create_directory_symlink(folder_name(step), fresh, error);
+  if (!error) fs::rename(fresh, link, error);
+  if (error) {
+    log::warn(fmt::format("{}: cannot be made: {}; resuming does not need it", link.string(),
+                          error.message()));
+  }
 }
 
 // What a killed save left: staging folders, half-deleted checkpoints and, `replaced_too`, folders
@@ -153,7 +243,7 @@ void CheckpointStore::remove_damaged(int64_t step) const {
   std::error_code error;
   if (!fs::exists(path, error)) return;
   try {
-    read_manifest(path, kKind);
+    read_manifest(path, kKind, kFormatVersion);
   } catch (const DataError& damage) {
     log::warn(fmt::format("a damaged checkpoint is replaced: {}", damage.what()));
     remove_checkpoint(path);
@@ -171,7 +261,7 @@ void CheckpointStore::remove_old(int64_t newest, int keep) const {
       continue;
     }
     try {
-      read_manifest(path_of(step), kKind);
+      read_manifest(path_of(step), kKind, kFormatVersion);
       ++good;
     } catch (const DataError& damage) {
       log::warn(fmt::format("a damaged checkpoint is left alone: {}", damage.what()));

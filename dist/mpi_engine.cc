@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "dist/call_trace.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti {
@@ -148,6 +149,7 @@ void MpiEngine::wait_for_started() {
 }
 
 void MpiEngine::wait(MPI_Request& request, const char* call) {
+  const TracedCall traced(call);
   const Clock::time_point start = Clock::now();
   for (int64_t asked = 0;; ++asked) {
     int done = 0;

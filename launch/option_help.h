@@ -14,6 +14,7 @@ struct OptionEntry {
   OptionTarget target;
   bool required = false, positional = false;
   std::vector<std::string> initial{};  // the default, as texts
+  std::string bare{};                  // what the flag alone stands for; empty: it needs a value
   bool given = false;                  // set by a file, the environment or a flag
 };
 

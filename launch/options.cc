@@ -88,10 +88,15 @@ struct Options::Impl {
   }
 
   // Flags with their value attached, since Boost would take the word after a bare flag for it:
-  // --NAME is --NAME=true, and --no-NAME is --NAME=false where NAME is on by default.
+  // --NAME is --NAME=true, and --no-NAME is --NAME=false where NAME is on by default. Texts with a
+  // bare form get that when no value follows.
   std::vector<std::string> with_attached_flags(std::vector<std::string> args) const {
-    for (std::string& arg : args) {
+    for (size_t i = 0; i < args.size(); ++i) {
+      std::string& arg = args[i];
+      const bool value_follows = i + 1 < args.size() && !args[i + 1].starts_with("--");
       for (const OptionEntry& entry : entries) {
+        if (!entry.bare.empty() && !value_follows && arg == "--" + entry.name)
+          arg += "=" + entry.bare;
         if (!std::holds_alternative<bool*>(entry.target)) continue;
         if (arg == "--" + entry.name) {
           arg += "=true";
@@ -223,6 +228,12 @@ Options& Options::operator=(Options&&) noexcept = default;
 template <typename T>
 Options& Options::add(const std::string& name, T* value, const std::string& help) {
   impl_->add({.name = name, .help = help, .target = value});
+  return *this;
+}
+
+Options& Options::add_with_bare_form(const std::string& name, std::string bare, std::string* value,
+                                     const std::string& help) {
+  impl_->add({.name = name, .help = help, .target = value, .bare = std::move(bare)});
   return *this;
 }
 

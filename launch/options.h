@@ -25,6 +25,9 @@ class Options {
   // `value` must outlive parse().
   template <typename T>
   Options& add(const std::string& name, T* value, const std::string& help);
+  // A text that may be left out behind the flag: --NAME alone is --NAME=`bare`.
+  Options& add_with_bare_form(const std::string& name, std::string bare, std::string* value,
+                              const std::string& help);
   template <typename T>
   Options& require(const std::string& name, T* value,
                    const std::string& help);  // UsageError when not given

@@ -26,6 +26,7 @@
 #include "launch/train/run_saver.h"
 #include "launch/train/starting_model.h"
 #include "launch/train/train_log.h"
+#include "launch/train/watch_options.h"
 #include "trainer/decode/generative_ranker.h"
 #include "trainer/device.h"
 #include "trainer/evaluate/trie_nats.h"
@@ -40,13 +41,16 @@ namespace {
 constexpr int kValidationBeam = 16;
 constexpr int64_t kNatsQueries = 100;  // enough to compare: thousands of tracks
 
+constexpr const char *kNever = "never", *kAuto = "auto";
+
 struct TrainArgs {
-  std::string dataset, ids, out;
-  bool resume = false, overwrite = false;
+  std::string dataset, ids, out, resume = kNever;
+  bool overwrite = false;
   LoopArgs loop;
   ModelArgs model;
   ComputeArgs compute;
   DistributionArgs distribution;
+  WatchArgs watch;
 };
 
 Options declare(TrainArgs& a) {
@@ -58,13 +62,17 @@ Options declare(TrainArgs& a) {
   options.require("dataset", &a.dataset, "dataset folder")
       .require("ids", &a.ids, "ID table folder, made from that dataset")
       .require("out", &a.out, "run folder: config.ini, log.jsonl, checkpoints/")
-      .add("resume", &a.resume,
-           "go on from the newest checkpoint in --out; starts from nothing when there is none")
+      .add_with_bare_form(
+          "resume", kAuto, &a.resume,
+          "auto, or nothing behind it: go on from the newest good checkpoint in "
+          "--out, start from nothing when there is none | a folder: go on from that "
+          "run or checkpoint | never")
       .add("overwrite", &a.overwrite, "replace the run in --out");
   declare(options, a.loop);
   declare(options, a.model);
   declare(options, a.compute);
   declare(options, a.distribution);
+  declare(options, a.watch);
   return options;
 }
 
@@ -73,11 +81,30 @@ void check(TrainArgs& a) {
   check(a.model);
   check(a.compute);
   check(a.distribution);
+  check(a.watch);
   a.loop.data.packing.softmax = a.model.softmax;
   a.loop.trainer.dropout = a.model.dropout;
   a.loop.trainer.dropout_seed = a.loop.seed;
-  if (a.resume && a.overwrite)
+  if (a.resume != kNever && a.overwrite)
     throw UsageError("--resume and --overwrite exclude each other; give one");
+}
+
+// What there is to go on from. All ranks look, so that all agree.
+std::optional<checkpoints::Checkpoint> checkpoint_to_resume(const TrainArgs& a) {
+  namespace fs = std::filesystem;
+  const checkpoints::CheckpointStore store(a.out);
+  const std::vector<int64_t> steps = store.steps();
+  if (a.resume == kNever || (a.resume == kAuto && steps.empty())) return std::nullopt;
+  if (a.resume == kAuto) return checkpoints::open_checkpoint(a.out);
+  checkpoints::Checkpoint found = checkpoints::open_checkpoint(a.resume);
+  // What comes behind it in --out would be taken for the newest the next time.
+  const int64_t step = found.state.value("step", int64_t{0});
+  if (!steps.empty() && (steps.back() > step || !fs::exists(store.path_of(step)))) {
+    throw UsageError(Problem{a.out, "--resume", fmt::format("the checkpoint of step {}", step),
+                             fmt::format("the newest of --out, step {}", steps.back()),
+                             "train into another --out to go on from an earlier one"});
+  }
+  return found;
 }
 
 // A run can only go on with what decides which samples a step holds.
@@ -94,9 +121,27 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key :
-       {"dataset", "ids", "out", "base", "encoder", "vocabulary", "resume", "overwrite", "threads",
-        "device", "report-every", "bucket-kib", "zero", "config"})
+  for (const char* key : {"dataset",
+                          "ids",
+                          "out",
+                          "base",
+                          "encoder",
+                          "vocabulary",
+                          "resume",
+                          "overwrite",
+                          "threads",
+                          "device",
+                          "report-every",
+                          "bucket-kib",
+                          "zero",
+                          "config",
+                          "watchdog",
+                          "silence-limit",
+                          "start-limit",
+                          "first-step-limit",
+                          "step-limit",
+                          "checkpoint-limit",
+                          "validation-limit"})
     resolved.erase(key);
   return resolved;
 }
@@ -111,18 +156,25 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const c10::Device device = trainer::choose_device(a.compute.device, comm);
   at::set_num_threads(a.compute.threads);
   keep_freed_memory();
+  std::optional<Watchdog> watchdog;
+  if (a.watch.watchdog) {
+    watchdog.emplace(comm, a.watch.limits, [&comm](const std::string& loss) {
+      log::error(loss);
+      comm.abort(static_cast<int>(ExitCode::kPeerLost));
+    });
+  }
+  const auto enter = [&watchdog](Watchdog::Phase phase, int64_t step) {
+    if (watchdog) watchdog->enter(phase, step);
+  };
 
   const data::Dataset dataset = data::Dataset::open(a.dataset);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
   const nlohmann::json config = without_paths(options.resolved());
 
-  // What is there to go on from; all ranks look, so that all agree.
-  const checkpoints::CheckpointStore store(a.out);
-  const bool resumed = a.resume && !store.steps().empty();
-  std::optional<checkpoints::Checkpoint> last;
+  const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a);
+  const bool resumed = last.has_value();
   if (resumed) {
-    last = checkpoints::open_checkpoint(a.out);
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
     check_resumed(last->state.value("train", nlohmann::json::object()), config,
@@ -156,9 +208,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     const std::filesystem::path state_file = last->path / checkpoints::kStateFile;
     state = trainer::train_state_from_json(last->state.value("progress", nlohmann::json()),
                                            state_file.string());
-    trainer::load_optimizer(
-        optimizer, checkpoints::SafetensorsFile::open(last->path / "optimizer.safetensors"),
-        state.updates());
+    trainer::load_optimizer(optimizer, last->optimizer(), state.updates());
     log::info(fmt::format("resuming {} at step {}", last->path.string(), state.step));
   }
 
@@ -185,9 +235,9 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   std::optional<trainer::RunFolder> run;
   if (comm.is_root()) {
     using Existing = trainer::RunFolder::Existing;
-    run.emplace(a.out, a.resume      ? Existing::kResume
-                       : a.overwrite ? Existing::kReplace
-                                     : Existing::kRefuse);
+    run.emplace(a.out, a.resume != kNever ? Existing::kResume
+                       : a.overwrite      ? Existing::kReplace
+                                          : Existing::kRefuse);
     run->write_config(options.resolved_ini());
     if (base_report) {
       write_file(run->path() / "base.json", trainer::to_json(*base_report).dump(2) + '\n');
@@ -202,16 +252,33 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                  {"train", config}},
        .files = {{tokenizer.file_name(), tokenizer.bytes()}},
        .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
-      model, optimizer, reducer, comm);
+      model, optimizer, comm);
   TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
                      comm.sum(ids::probe_gemm_flops(
                          model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat, device)));
   StopFlag stop;
   const trainer::TrainerHooks hooks = {
-      .report = [&](const trainer::StepReport& r) { train_log.step(r); },
-      .checkpoint = [&](const trainer::TrainState& at) { saver.save(at); },
+      .report =
+          [&](const trainer::StepReport& r) {
+            enter(Watchdog::Phase::kStep, r.step + 1);
+            train_log.step(r);
+          },
+      .checkpoint =
+          [&](const trainer::TrainState& at) {
+            enter(Watchdog::Phase::kCheckpoint, at.step);
+            saver.start(at);
+            enter(Watchdog::Phase::kStep, at.step + 1);
+          },
+      .save_progress = [&] { return saver.progress(); },
+      .saves_agreed = [&](const RunSaver::Progress& sum) { saver.agree(sum); },
+      .finish_saving =
+          [&] {
+            enter(Watchdog::Phase::kCheckpoint, state.step);
+            saver.finish();
+          },
       .validate =
           [&](const trainer::TrainState& at) {
+            enter(Watchdog::Phase::kValidation, at.step);
             trainer::Validation validation = validator->run(ranker, comm);
             const auto& [seen, unseen] = validator->queries();
             validation.trie_nats =
@@ -219,13 +286,16 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                                    seen.size() > 0 ? seen : unseen, kNatsQueries, comm)
                     .mean;
             train_log.validation(at, validation);
+            enter(Watchdog::Phase::kStep, at.step + 1);
             return validation.hits;
           },
       .new_best = [&](const trainer::TrainState& at) { saver.save_best(at); },
       .stop_requested = [&] { return stop.signal_here() != 0; }};
+  enter(Watchdog::Phase::kFirstStep, state.step + 1);
   const trainer::TrainEnd end =
       trainer::Trainer(model, optimizer, reducer, data, ids.table, ranks, a.loop.trainer)
           .run(state, hooks);
+  hooks.finish_saving();
   if (state.skipped > 0)
     log::warn(fmt::format("{} of {} steps were skipped: not finite", state.skipped, state.step));
   if (state.best_step > 0) {

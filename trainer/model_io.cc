@@ -1,8 +1,9 @@
 #include "trainer/model_io.h"
 
 #include <memory>
+#include <utility>
 
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
 #include "checkpoints/checkpoint_store.h"
@@ -36,10 +37,14 @@ checkpoints::NamedTensor named_tensor(const std::string& name, const at::Tensor&
           .owner = host};
 }
 
-// Fills a tensor, wherever it is, with `count` floats of host memory.
-void fill(const at::Tensor& t, const void* from) {
+// Fills a tensor, wherever it is, with the floats that `read` puts into host memory.
+template <typename Read>
+void fill(const at::Tensor& t, const Read& read) {
   const c10::NoGradGuard no_grad;
-  t.detach().copy_(at::from_blob(const_cast<void*>(from), t.sizes(), at::kFloat));
+  if (t.is_cpu()) return read(t.data_ptr<float>());
+  const at::Tensor host = at::empty(t.sizes(), at::kFloat);
+  read(host.data_ptr<float>());
+  t.detach().copy_(host);
 }
 
 }  // namespace
@@ -50,22 +55,20 @@ std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model
   return tensors;
 }
 
-void load_parameters(IdModel& model, const checkpoints::SafetensorsFile& file) {
+void load_parameters(IdModel& model, const checkpoints::ShardedTensors& stored) {
   for (Parameter& p : model.parameters()) {
-    const checkpoints::NamedTensor& stored =
-        file.require(p.name, checkpoints::TensorType::kF32, p.shape);
-    fill(p.value, stored.data);
+    fill(p.value, [&](float* out) {
+      stored.copy(p.name, checkpoints::TensorType::kF32, p.shape, 0, p.value.numel(), out);
+    });
   }
-}
-
-std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,
-                                                           const at::Tensor& moment2) {
-  return {named_tensor("exp_avg", moment1), named_tensor("exp_avg_sq", moment2)};
 }
 
 namespace {
 
-// The state of the optimizer's tables of rows by the names that it is stored under.
+constexpr auto kFloat = checkpoints::TensorType::kF32;
+
+// The state of the optimizer's tables of rows by the names that it is stored under; the same on all
+// ranks.
 std::vector<std::pair<std::string, at::Tensor>> row_state_of(const AdamW& optimizer) {
   std::vector<std::pair<std::string, at::Tensor>> named;
   for (const AdamW::RowState& state : optimizer.row_states()) {
@@ -76,41 +79,63 @@ std::vector<std::pair<std::string, at::Tensor>> row_state_of(const AdamW& optimi
   return named;
 }
 
+// `part` of a tensor that is held whole.
+checkpoints::TensorSlice slice_of(checkpoints::NamedTensor whole, const Range& part) {
+  whole.data = static_cast<const float*>(whole.data) + part.first;
+  return {.whole = std::move(whole), .first = part.first, .count = part.size()};
+}
+
 }  // namespace
 
-std::vector<checkpoints::NamedTensor> row_state_as_tensors(const AdamW& optimizer) {
-  std::vector<checkpoints::NamedTensor> tensors;
-  for (const auto& [name, t] : row_state_of(optimizer)) {
-    tensors.push_back(named_tensor(name, t));
+std::vector<checkpoints::TensorSlice> optimizer_as_slices(const AdamW& optimizer, int rank,
+                                                          int num_ranks) {
+  std::vector<checkpoints::TensorSlice> slices;
+  const auto add_part_of = [&](const checkpoints::NamedTensor& whole) {
+    const Range part = owned_range(whole.num_elements(), 1, rank, num_ranks);
+    if (part.size() > 0) slices.push_back(slice_of(whole, part));
+  };
+  const int64_t n = optimizer.num_flat();
+  for (const auto& [name, moment] :
+       {std::pair("exp_avg", optimizer.moment1()), std::pair("exp_avg_sq", optimizer.moment2())}) {
+    checkpoints::NamedTensor whole = named_tensor(name, moment);
+    if (moment.numel() == n) {
+      add_part_of(whole);
+      continue;
+    }
+    whole.shape = {n};
+    for (const Range& part : optimizer.owned()) {
+      slices.push_back({.whole = whole, .first = part.first, .count = part.size()});
+      whole.data = static_cast<const float*>(whole.data) + part.size();
+    }
   }
-  return tensors;
+  for (const auto& [name, t] : row_state_of(optimizer)) add_part_of(named_tensor(name, t));
+  return slices;
 }
 
 std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer) {
-  TUTTI_CHECK(optimizer.moment1().numel() == optimizer.num_flat(), "gather the moments first");
-  auto tensors = optimizer_as_tensors(optimizer.moment1(), optimizer.moment2());
-  const auto rows = row_state_as_tensors(optimizer);
-  tensors.insert(tensors.end(), rows.begin(), rows.end());
+  TUTTI_CHECK(optimizer.moment1().numel() == optimizer.num_flat(), "it owns a part only");
+  std::vector<checkpoints::NamedTensor> tensors = {named_tensor("exp_avg", optimizer.moment1()),
+                                                   named_tensor("exp_avg_sq", optimizer.moment2())};
+  for (const auto& [name, t] : row_state_of(optimizer)) tensors.push_back(named_tensor(name, t));
   return tensors;
 }
 
-void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, int64_t num_steps) {
+void load_optimizer(AdamW& optimizer, const checkpoints::ShardedTensors& stored,
+                    int64_t num_steps) {
+  const std::vector<int64_t> flat = {optimizer.num_flat()};
   for (const auto& [name, moment] :
        {std::pair("exp_avg", optimizer.moment1()), std::pair("exp_avg_sq", optimizer.moment2())}) {
-    const std::vector<int64_t> shape = {optimizer.num_flat()};
-    const checkpoints::NamedTensor& stored =
-        file.require(name, checkpoints::TensorType::kF32, shape);
-    int64_t done = 0;
-    for (const Range& part : optimizer.owned()) {
-      fill(moment.narrow(0, done, part.size()),
-           static_cast<const float*>(stored.data) + part.first);
-      done += part.size();
-    }
+    fill(moment, [&, &name = name](float* out) {
+      for (const Range& part : optimizer.owned()) {
+        stored.copy(name, kFloat, flat, part.first, part.size(), out);
+        out += part.size();
+      }
+    });
   }
   for (const auto& [name, t] : row_state_of(optimizer)) {
-    const checkpoints::NamedTensor& stored =
-        file.require(name, checkpoints::TensorType::kF32, t.sizes().vec());
-    fill(t, stored.data);
+    fill(t, [&, &name = name, &t = t](float* out) {
+      stored.copy(name, kFloat, t.sizes().vec(), 0, t.numel(), out);
+    });
   }
   optimizer.set_num_steps(num_steps);
 }

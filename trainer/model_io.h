@@ -6,7 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include "checkpoints/safetensors.h"
+#include "checkpoints/shards.h"
 #include "data/tokenizer.h"
 #include "dist/runtime/artefact.h"
 #include "ids/id_table.h"
@@ -33,14 +33,13 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
 // into the model: save before it changes. Loading throws DataError when a tensor is missing or has
 // another shape.
 std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model);
-void load_parameters(IdModel& model, const checkpoints::SafetensorsFile& file);
-// The optimizer's are whole flat buffers (GradientReducer::gather() of a part), so that a
-// checkpoint fits any number of ranks; loading takes the elements that the optimizer owns.
-std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const at::Tensor& moment1,
-                                                           const at::Tensor& moment2);
-// What the optimizer keeps for tables of rows, the same on all ranks.
-std::vector<checkpoints::NamedTensor> row_state_as_tensors(const AdamW& optimizer);
+void load_parameters(IdModel& model, const checkpoints::ShardedTensors& stored);
+// The optimizer's that `rank` of `num_ranks` writes: the moments that it owns, or its part of what
+// all hold alike. The slices of all ranks are the whole flat buffers, so that a checkpoint fits any
+// number of ranks; loading takes the elements that the optimizer owns.
+std::vector<checkpoints::TensorSlice> optimizer_as_slices(const AdamW& optimizer, int rank,
+                                                          int num_ranks);
 std::vector<checkpoints::NamedTensor> optimizer_as_tensors(const AdamW& optimizer);  // owns all
-void load_optimizer(AdamW& optimizer, const checkpoints::SafetensorsFile& file, int64_t num_steps);
+void load_optimizer(AdamW& optimizer, const checkpoints::ShardedTensors& stored, int64_t num_steps);
 
 }  // namespace tutti::trainer

@@ -45,6 +45,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
     report.model_ms = clock.lap_ms();
 
     sums.stop_wishes = hooks.stop_requested() ? 1 : 0;
+    if (hooks.save_progress) sums.saves = hooks.save_progress();
     reducer_.finish();
     sum_over_ranks(sums);
     report.loss = sums.loss;
@@ -64,6 +65,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
     state.skipped_in_a_row = report.skipped ? state.skipped_in_a_row + 1 : 0;
     finish_report(report);
     hooks.report(report);
+    if (hooks.saves_agreed) hooks.saves_agreed(sums.saves);
     if (state.skipped_in_a_row >= options_.non_finite_limit) give_up(state, report, hooks);
 
     const bool is_last = state.step == total_steps;
@@ -101,13 +103,14 @@ Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
 }
 
 void Trainer::sum_over_ranks(StepSums& sums) {
-  std::vector<double> all = {sums.loss, sums.flops, sums.stop_wishes};
+  std::vector<double> all = {sums.loss, sums.flops, sums.stop_wishes, sums.saves[0], sums.saves[1]};
   all.insert(all.end(), sums.level_loss.begin(), sums.level_loss.end());
   comm_.all_reduce_sum(all);
   sums.loss = all[0];
   sums.flops = all[1];
   sums.stop_wishes = all[2];
-  std::copy(all.begin() + 3, all.end(), sums.level_loss.begin());
+  sums.saves = {all[3], all[4]};
+  std::copy(all.begin() + 5, all.end(), sums.level_loss.begin());
 }
 
 void Trainer::update(double learning_rate, double grad_norm) {
@@ -131,6 +134,7 @@ void Trainer::finish_report(StepReport& report) {
 void Trainer::give_up(const TrainState& state, const StepReport& report,
                       const TrainerHooks& hooks) {
   hooks.checkpoint(state);
+  if (hooks.finish_saving) hooks.finish_saving();
   throw NotFiniteError(
       fmt::format("step {}: loss {} and gradient norm {}, expected finite numbers ({} such steps "
                   "in a row); the checkpoint of step {} holds the last good parameters; lower "

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <vector>
@@ -38,8 +39,13 @@ struct TrainerOptions {
 
 // What a run tells the outside, at the same steps on all ranks.
 struct TrainerHooks {
-  std::function<void(const StepReport&)> report;  // each step
-  std::function<void(const TrainState&)> checkpoint;
+  std::function<void(const StepReport&)> report;      // each step
+  std::function<void(const TrainState&)> checkpoint;  // begins one; steps may go on beside it
+  // Of the checkpoint under way, where it takes several steps: what this rank adds to the step's
+  // control all-reduce, what all do with the sums, and what makes it whole before the run ends.
+  std::function<std::array<double, 2>()> save_progress = nullptr;
+  std::function<void(const std::array<double, 2>&)> saves_agreed = nullptr;
+  std::function<void()> finish_saving = nullptr;
   // hits@10 on validation playlists, equal on all ranks. Behind each: is it the best so far?
   std::function<double(const TrainState&)> validate;
   std::function<void(const TrainState&)> new_best;
@@ -64,6 +70,7 @@ class Trainer {
   // Sums over the micro-batches of a rank, then over ranks.
   struct StepSums {
     double loss = 0, flops = 0, stop_wishes = 0;
+    std::array<double, 2> saves = {};
     std::vector<double> level_loss = {};
   };
   StepSums forward_backward(const TrainingData::Step& step);

@@ -27,7 +27,7 @@ std::vector<float> joined(std::span<const float> text, std::span<const float> id
 
 void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
                     const T5Config& t5) {
-  const SafetensorsFile& model = checkpoint.model;
+  const ShardedTensors& model = checkpoint.model;
   std::set<std::string> taken;
   const auto rows_of = [&](const char* name, int64_t num_rows) {
     const std::array<int64_t, 2> shape{num_rows, t5.d_model};

@@ -14,6 +14,7 @@
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/files.h"
 #include "dist/runtime/manifest_json.h"
 
 namespace tutti {
@@ -33,16 +34,6 @@ constexpr const char* kManifestName = "manifest.json";
 
 void check_storage(const fs::path& path, const std::string& what, const std::error_code& problem) {
   if (problem) fail_storage(path, what, problem.value());
-}
-
-// To the disk: a rename must not become durable before what it names.
-void sync(const fs::path& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) fail_storage(path, "cannot open for syncing", errno);
-  const int problem = ::fsync(file) == 0 ? 0 : errno;
-  ::close(file);
-  // A file system without fsync says EINVAL; there is nothing more to do for it.
-  if (problem != 0 && problem != EINVAL) fail_storage(path, "cannot sync", problem);
 }
 
 void rename_or_throw(const fs::path& from, const fs::path& to) {
@@ -92,15 +83,22 @@ void check_may_replace(const fs::path& destination, const std::string& kind, boo
   if (found != kind) refuse_destination(destination, "an artefact of kind " + found, other);
 }
 
-// Every file under `staging`, by its path from there.
-std::map<std::string, FileEntry> sync_and_hash_files(const fs::path& staging) {
+// Every file under `staging`, by its path from there. Those in `hashed` another process has synced
+// and hashed.
+std::map<std::string, FileEntry> sync_and_hash_files(
+    const fs::path& staging, const std::map<std::string, FileEntry>& hashed) {
   std::map<std::string, FileEntry> files;
   for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging)) {
-    sync(entry.path());
+    const std::string name = entry.path().lexically_relative(staging).generic_string();
+    const auto known = hashed.find(name);
+    if (known != hashed.end()) {
+      files.insert(*known);
+      continue;
+    }
+    sync_to_disk(entry.path());
     if (entry.is_directory()) continue;
     TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
-    files[entry.path().lexically_relative(staging).generic_string()] = {
-        static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
+    files[name] = {static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
   }
   return files;
 }
@@ -165,11 +163,11 @@ Manifest ArtefactWriter::commit(Manifest manifest) {
   TUTTI_CHECK(manifest.format_version >= 1);
   manifest.kind = kind_;
   try {
-    manifest.files = sync_and_hash_files(staging_);
+    manifest.files = sync_and_hash_files(staging_, manifest.files);
     manifest.hash = manifest_hash(manifest);
     write_text(staging_ / kManifestName, manifest_text(manifest));
-    sync(staging_ / kManifestName);
-    sync(staging_);
+    sync_to_disk(staging_ / kManifestName);
+    sync_to_disk(staging_);
     check_may_replace(destination_, kind_, overwrite_);
     if (fs::exists(fs::symlink_status(destination_))) {
       replace_folder(staging_, destination_);
@@ -177,7 +175,7 @@ Manifest ArtefactWriter::commit(Manifest manifest) {
       rename_or_throw(staging_, destination_);
     }
     committed_ = true;
-    sync(parent_of(destination_));
+    sync_to_disk(parent_of(destination_));
   } catch (const fs::filesystem_error& e) {
     fail_storage(e.path1(), "cannot write the artefact", e.code().value());
   }

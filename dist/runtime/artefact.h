@@ -29,7 +29,7 @@ struct Manifest {
   nlohmann::json config = nlohmann::json::object();  // resolved options that shaped the content (no
                                                      // paths, no thread counts)
   std::map<std::string, std::string> made_from;  // role -> hash of the artefact it was made from
-  std::map<std::string, FileEntry> files;        // by file name; filled by ArtefactWriter::commit
+  std::map<std::string, FileEntry> files;        // by name; commit() adds what is not in it yet
   std::string hash;  // identity: SHA-256 over kind, format version, made_from and files; filled by
                      // commit/read
 

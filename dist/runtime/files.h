@@ -11,4 +11,8 @@ namespace tutti {
 void write_file(const std::filesystem::path& path, std::string_view bytes,
                 std::ios::openmode mode = std::ios::trunc);
 
+// Brings a file or folder to the disk: a rename must not become durable before what it names.
+// StorageError when that fails.
+void sync_to_disk(const std::filesystem::path& path);
+
 }  // namespace tutti

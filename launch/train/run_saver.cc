@@ -1,49 +1,115 @@
 #include "launch/train/run_saver.h"
 
+#include <cstdint>
 #include <utility>
 
+#include "dist/together.h"
 #include "trainer/model_io.h"
 
 namespace tutti::launch {
 
 RunSaver::RunSaver(std::filesystem::path out, int keep, Common common,
                    const trainer::IdModel& model, const trainer::AdamW& optimizer,
-                   trainer::GradientReducer& reducer, Communicator& comm)
+                   Communicator& comm)
     : out_(std::move(out)),
       keep_(keep),
       common_(std::move(common)),
       model_(model),
       optimizer_(optimizer),
-      reducer_(reducer),
-      comm_(comm) {}
+      comm_(comm),
+      store_(out_) {}
 
-checkpoints::CheckpointStore::Content RunSaver::content(const trainer::TrainState& state) const {
+checkpoints::CheckpointStore::Common RunSaver::common_of(const trainer::TrainState& state) const {
   nlohmann::json document = common_.state;
   document["step"] = state.step;
   document["progress"] = trainer::to_json(state);
-  return {.model = trainer::parameters_as_tensors(model_),
-          .optimizer = {},
-          .state = std::move(document),
-          .files = common_.files,
-          .made_from = common_.made_from};
+  return {.state = std::move(document), .files = common_.files, .made_from = common_.made_from};
 }
 
-void RunSaver::save(const trainer::TrainState& state) {
-  // Each rank may hold a part of the moments only.
-  const at::Tensor moment1 = reducer_.gather(optimizer_.moment1());
-  const at::Tensor moment2 = reducer_.gather(optimizer_.moment2());
-  if (!comm_.is_root()) return;
-  auto whole = content(state);
-  whole.optimizer = trainer::optimizer_as_tensors(moment1, moment2);
-  for (const auto& tensor : trainer::row_state_as_tensors(optimizer_)) {
-    whole.optimizer.push_back(tensor);
-  }
-  checkpoints::CheckpointStore(out_).save(state.step, whole, keep_);
+template <typename Work>
+void RunSaver::in_background(Work work) {
+  outcome_ = Outcome::kOpen;
+  work_ = std::async(std::launch::async, [this, work = std::move(work)] {
+    try {
+      work();
+      outcome_ = Outcome::kDone;
+    } catch (...) {
+      outcome_ = Outcome::kFailed;
+      throw;
+    }
+  });
+}
+
+void RunSaver::start(const trainer::TrainState& state) {
+  finish();
+  std::string staging;
+  run_together(comm_, [&] {
+    if (comm_.is_root()) staging = store_.begin(state.step).string();
+  });
+  int64_t length = std::ssize(staging);
+  comm_.broadcast(&length, sizeof(length), 0);
+  staging.resize(static_cast<size_t>(length));
+  comm_.broadcast(staging.data(), length, 0);
+
+  const int rank = comm_.rank(), size = comm_.size();
+  copy_ = std::make_unique<checkpoints::ShardCopy>(checkpoints::Shard{
+      .rank = rank,
+      .num_ranks = size,
+      .model = checkpoints::share_of(trainer::parameters_as_tensors(model_), rank, size),
+      .optimizer = trainer::optimizer_as_slices(optimizer_, rank, size)});
+  saved_ = common_of(state);
+  phase_ = Phase::kWriting;
+  in_background(
+      [this, staging] { checkpoints::CheckpointStore::write_shard(staging, copy_->shard()); });
+}
+
+RunSaver::Progress RunSaver::progress() const {
+  if (phase_ == Phase::kIdle) return {0, 0};
+  const Outcome outcome = outcome_;
+  return {phase_ == Phase::kWriting && outcome == Outcome::kDone ? 1.0 : 0.0,
+          outcome == Outcome::kFailed ? 1.0 : 0.0};
+}
+
+void RunSaver::agree(const Progress& sum) {
+  if (sum[1] > 0) finish();
+  if (phase_ != Phase::kWriting || sum[0] < comm_.size()) return;
+  work_.get();
+  copy_.reset();
+  phase_ = Phase::kCommitting;
+  if (comm_.is_root()) in_background([this] { commit(); });
+}
+
+void RunSaver::commit() {
+  store_.commit(saved_, comm_.size(), keep_);
+}
+
+void RunSaver::finish() {
+  if (phase_ == Phase::kIdle) return;
+  const bool is_written = phase_ == Phase::kCommitting;
+  phase_ = Phase::kIdle;
+  run_together(comm_, [this] {
+    if (work_.valid()) work_.get();
+  });
+  copy_.reset();
+  if (is_written) return;
+  run_together(comm_, [this] {
+    if (comm_.is_root()) commit();
+  });
 }
 
 void RunSaver::save_best(const trainer::TrainState& state) {
-  if (comm_.is_root())
-    checkpoints::CheckpointStore(out_ / "best").save(state.step, content(state), /*keep=*/1);
+  run_together(comm_, [&] {
+    if (!comm_.is_root()) return;
+    checkpoints::CheckpointStore::Common common = common_of(state);
+    checkpoints::CheckpointStore(out_ / "best")
+        .save(state.step,
+              {.model = trainer::parameters_as_tensors(model_),
+               .optimizer = {},
+               .state = std::move(common.state),
+               .files = std::move(common.files),
+               .made_from = std::move(common.made_from)},
+              /*keep=*/1);
+  });
 }
 
 }  // namespace tutti::launch

@@ -86,7 +86,8 @@ TEST_F(CheckpointStoreTest, KeepsAsManyAsAskedFor) {
   EXPECT_THAT(store().steps(), ElementsAre(50));
   int entries = 0;
   for ([[maybe_unused]] const auto& entry : fs::directory_iterator(run_ / "checkpoints")) ++entries;
-  EXPECT_EQ(entries, 1) << "nothing hidden stays behind";
+  EXPECT_EQ(entries, 2) << "the checkpoint and `latest`; nothing hidden stays behind";
+  EXPECT_EQ(fs::read_symlink(run_ / "checkpoints/latest"), "step-000000050");
 }
 
 TEST_F(CheckpointStoreTest, DoesNotDeleteTheOneItHasJustSavedForNewerOnes) {

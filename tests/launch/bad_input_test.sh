@@ -113,6 +113,16 @@ refused 2 'level, trie, ids or full' "$tutti" train --dataset data --ids ids --o
 refused 2 'all without a --base' "$tutti" train --dataset data --ids ids --out out/x --train decoder
 refused 2 'all, id-rows or decoder' "$tutti" train --dataset data --ids ids --out out/x --train some
 refused 2 '--dropout' "$tutti" train --dataset data --ids ids --out out/x --dropout 1
+refused 2 '--step-limit' "$tutti" train --dataset data --ids ids --out out/x --step-limit 0.5
+refused 3 'nothere' "$tutti" train --dataset data --ids ids --out out/x --resume nothere
+refused 2 'exclude each other' "$tutti" train --dataset data --ids ids --out out/x --resume --overwrite
+refused 3 'no checkpoint' "$tutti" checkpoint prune data
+refused 2 '--keep' "$tutti" checkpoint prune run --keep 0
+refused 3 'manifest.json' "$tutti" checkpoint verify nothere
+cp -r run damaged
+printf 'x' | dd of="$(echo damaged/checkpoints/step-*/model.safetensors)" bs=1 seek=200 conv=notrunc status=none
+refused 3 '1 damaged of 1 checkpoints' "$tutti" checkpoint verify damaged
+refused 3 'only damaged checkpoints' "$tutti" train --dataset data --ids ids --out damaged --resume
 refused 2 '--d-model' "$tutti" train --dataset data --ids ids --out out/x --base b --d-model 32
 refused 2 '--vocabulary' "$tutti" train --dataset data --ids ids --out out/x --base b --vocabulary v
 refused 2 'smollm2, or minilm' "$tutti" train --dataset data --ids ids --out out/x --base nothere

@@ -72,6 +72,21 @@ class OptionsTest : public testing::Test {
   std::string ini_ = testing::TempDir() + "tutti_options_test_" + std::to_string(getpid()) + ".ini";
 };
 
+TEST_F(OptionsTest, TakeAFlagAloneForItsBareFormWhereItHasOne) {
+  const auto parsed = [](const std::vector<std::string>& args) {
+    std::string resume = "never", out;
+    Options options("go on", "Goes on.", "tutti go on --resume");
+    options.add_with_bare_form("resume", "auto", &resume, "from where").add("out", &out, "folder");
+    options.parse(args);
+    return resume + " " + out;
+  };
+  EXPECT_EQ(parsed({}), "never ");
+  EXPECT_EQ(parsed({"--resume"}), "auto ");
+  EXPECT_EQ(parsed({"--resume", "--out", "x"}), "auto x");
+  EXPECT_EQ(parsed({"--out", "x", "--resume", "run"}), "run x");
+  EXPECT_EQ(parsed({"--resume=never", "--out", "x"}), "never x");
+}
+
 TEST_F(OptionsTest, KeepTheDefaultsWhenNothingIsGiven) {
   Sample sample;
   EXPECT_TRUE(sample.options.parse({}));

@@ -33,7 +33,15 @@ code=0
 wait "$job" || code=$?
 job=""
 ((code == 5)) || { echo "the stopped run ended with $code, expected 5"; exit 1; }
-"${train[@]}" --out stopped --resume
+"${train[@]}" --out stopped --resume auto
+
+# Another number of ranks goes on from the same files, and a branch can start from any of them.
+"$tutti" checkpoint verify stopped
+step="$(ls -d stopped/checkpoints/step-* | head -1)"
+"${train[@]:2}" --out branch --resume "$step"
+code=0
+"${train[@]:2}" --out stopped --resume "$step" 2>refused.txt || code=$?
+((code == 2)) && grep -q "train into another --out" refused.txt || { echo "going back within a run ended with $code"; cat refused.txt; exit 1; }
 
 python3 - <<'PYTHON'
 import json, pathlib, sys
@@ -46,8 +54,11 @@ def results(run):
 stopped_at = [int(path.name[5:]) for path in pathlib.Path("stopped/checkpoints").glob("step-*")]
 if sorted(stopped_at)[-1] != 600 or not 100 < min(stopped_at) < 600:
     sys.exit(f"checkpoints at {stopped_at}, expected one between 100 and 600 and one at 600")
-pairs = [(last(run) / name for run in ("through", "stopped"))
-         for name in ("model.safetensors", "optimizer.safetensors", "state.json")]
+# Every file of them, the manifest with all hashes too: two shards of model and optimizer, and what they share.
+names = sorted(path.name for path in last("through").iterdir())
+if len([name for name in names if name.endswith("of-00002.safetensors")]) != 4:
+    sys.exit(f"files {names}, expected those of two ranks")
+pairs = [(last("through") / name, last("stopped") / name) for name in names]
 pairs.append((last("through/best") / "model.safetensors", last("stopped/best") / "model.safetensors"))
 for one, other in pairs:
     if one.read_bytes() != other.read_bytes():

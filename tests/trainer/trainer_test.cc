@@ -241,8 +241,7 @@ TEST_F(TrainerTest, AStoppedAndResumedRunEndsWithTheSameBytesAsOneThatWentThroug
   GradientReducer reducer = reducer_of(model, *comm);
   AdamW optimizer(model, {});
   load_parameters(model, checkpoint.model);
-  load_optimizer(optimizer,
-                 checkpoints::SafetensorsFile::open(checkpoint.path / "optimizer.safetensors"), 6);
+  load_optimizer(optimizer, checkpoint.optimizer(), 6);
   TrainingData data(set_.dataset(), set_.tokenizer(), table_, kData);
   TrainState state = train_state_from_json(checkpoint.state.at("progress"), "state.json");
   EXPECT_EQ(Trainer(model, optimizer, reducer, data, table_, *comm, options(10))
