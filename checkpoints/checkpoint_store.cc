@@ -163,7 +163,14 @@ Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) 
     shards.push_back(names);
     tensors += report.at("model_tensors").get<int64_t>();
     parameters += report.at("parameters").get<int64_t>();
-    fs::remove(file);
+    std::error_code error;
+    if (!fs::remove(file, error)) {
+      throw StorageError(Problem{.file = file.string(),
+                                 .place = {},
+                                 .found = "cannot be removed: " + error.message(),
+                                 .expected = {},
+                                 .cure = "check permissions and free space"});
+    }
   }
   write_file(writer_->file(kStateFile), common.state.dump(2) + '\n');
   for (const auto& [name, bytes] : common.files) write_file(writer_->file(name), bytes);

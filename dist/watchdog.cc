@@ -10,6 +10,7 @@
 #include <csignal>
 #include <random>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -29,7 +30,7 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLook(100);
 constexpr milliseconds kConnectPatience(2000);
-constexpr std::chrono::seconds kAllConnected(60);
+constexpr std::chrono::seconds kWelcome(10), kAllConnected(60);
 
 double seconds_since(Clock::time_point then) {
   return std::chrono::duration<double>(Clock::now() - then).count();
@@ -150,7 +151,7 @@ struct Watchdog::Impl {
 
   static bool is_welcomed(LineSocket& socket) {
     const Clock::time_point start = Clock::now();
-    while (Clock::now() - start < kAllConnected) {
+    while (Clock::now() - start < kWelcome) {
       bool closed = false;
       if (!socket.receive(&closed).empty()) return true;
       if (closed) return false;
@@ -249,26 +250,26 @@ struct Watchdog::Impl {
     return "";
   }
 
-  // Rank 0: somebody's phase takes too long. To blame is who has begun the fewest collectives: the
-  // others wait for it in the next.
+  // Rank 0: somebody's phase takes too long. To blame is who has begun the fewest collectives, or
+  // has not begun the one that the others are in: they wait for it.
   std::string blame(const State& own) const {
-    if (own.overdue_after == 0 && std::none_of(peers.begin(), peers.end(), [](const Peer& peer) {
-          return !peer.has_left && peer.state.overdue_after > 0;
-        })) {
-      return "";
-    }
+    const auto progress = [](const State& s) { return std::pair(s.calls, !s.call.empty()); };
     std::string name = fmt::format("rank 0 on {}", host_name());
     State slowest = own;
     double limit = own.overdue_after;
+    bool is_level = true;
     for (const Peer& peer : peers) {
       if (peer.has_left) continue;
       limit = std::max(limit, peer.state.overdue_after);
-      const bool is_behind =
-          peer.state.calls < slowest.calls ||
-          (peer.state.calls == slowest.calls && peer.state.call.empty() && !slowest.call.empty());
-      if (!is_behind) continue;
+      is_level = is_level && progress(peer.state) == progress(own);
+      if (progress(peer.state) >= progress(slowest)) continue;
       name = peer.name();
       slowest = peer.state;
+    }
+    if (limit == 0) return "";
+    if (is_level) {
+      return fmt::format("the ranks have lost each other: all are in {} for more than {} s",
+                         own.where(), limit);
     }
     return fmt::format("{} is lost: it lives, but holds all up for more than {} s; it is in {}",
                        name, limit, slowest.where());
@@ -290,7 +291,9 @@ struct Watchdog::Impl {
       }
       if (loss.empty() && rank == 0) loss = blame(own);
       if (!loss.empty()) {
-        for (const Peer& peer : peers) peer.socket.send(json{{"lost", loss}}.dump());
+        json verdict;
+        verdict["lost"] = loss;
+        for (const Peer& peer : peers) peer.socket.send(verdict.dump());
         on_loss(fmt::format("{}; this rank, on {}, is in {}", loss, host_name(), own.where()));
         return;
       }

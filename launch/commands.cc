@@ -21,6 +21,7 @@ std::span<const Command> all_commands() {
       {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
       {"ids drift", "how far a catalogue has moved away from an ID table", run_ids_drift},
       {"ids rebuild", "an ID table follows a changed catalogue -> ID table", run_ids_rebuild},
+      {"preflight", "are the machines of a job fit to train? JSON report", run_preflight},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
       {"checkpoint list", "the checkpoints of a run", run_checkpoint_list},
       {"checkpoint verify", "reads all bytes of checkpoints and compares hashes",
