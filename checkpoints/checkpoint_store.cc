@@ -23,6 +23,7 @@ constexpr const char* kKind = "checkpoint";
 constexpr const char* kManifestFile = "manifest.json";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kRemovedPrefix = ".removed-";
+constexpr const char* kGuard = "manifest";  // in state.json
 constexpr const char* kLatest = "latest";
 constexpr int kFormatVersion = 2;  // 1: one file, whatever the number of ranks; is read alike
 
@@ -70,6 +71,11 @@ nlohmann::json read_json(const fs::path& path, const std::string& expected) {
   return document;
 }
 
+// The hash of a manifest leaves counts and config out; state.json, which it covers, repeats them.
+nlohmann::json guard_of(const Manifest& manifest) {
+  return {{"counts", manifest.counts}, {"config", manifest.config}};
+}
+
 Checkpoint open_folder(const fs::path& path, bool verify) {
   Manifest manifest = read_manifest(path, kKind, kFormatVersion);
   if (!manifest.files.contains(kStateFile)) {
@@ -80,11 +86,19 @@ Checkpoint open_folder(const fs::path& path, bool verify) {
                             .cure = {}});
   }
   if (verify) verify_files(path, manifest);
+  nlohmann::json state = read_json(path / kStateFile, "the state of a checkpoint");
+  if (manifest.format_version >= 2 && state.value(kGuard, nlohmann::json()) != guard_of(manifest)) {
+    throw DataError(Problem{.file = (path / kManifestFile).string(),
+                            .place = "counts or config",
+                            .found = guard_of(manifest).dump(),
+                            .expected = state.value(kGuard, nlohmann::json()).dump(),
+                            .cure = "the manifest was changed: take another checkpoint"});
+  }
   ShardedTensors model = ShardedTensors::open(path, manifest, "model");
   return {.path = path,
           .manifest = std::move(manifest),
           .model = std::move(model),
-          .state = read_json(path / kStateFile, "the state of a checkpoint")};
+          .state = std::move(state)};
 }
 
 }  // namespace
@@ -172,12 +186,14 @@ Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) 
                                  .cure = "check permissions and free space"});
     }
   }
-  write_file(writer_->file(kStateFile), common.state.dump(2) + '\n');
-  for (const auto& [name, bytes] : common.files) write_file(writer_->file(name), bytes);
   manifest.counts = {
       {"step", step_}, {"tensors", tensors}, {"parameters", parameters}, {"world_size", num_ranks}};
   manifest.config = {{"shards", shards}};  // by rank: its files
   manifest.made_from = common.made_from;
+  nlohmann::json state = common.state;
+  state[kGuard] = guard_of(manifest);
+  write_file(writer_->file(kStateFile), state.dump(2) + '\n');
+  for (const auto& [name, bytes] : common.files) write_file(writer_->file(name), bytes);
   manifest = writer_->commit(std::move(manifest));
   writer_.reset();
 

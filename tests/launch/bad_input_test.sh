@@ -118,7 +118,7 @@ refused 3 'nothere' "$tutti" train --dataset data --ids ids --out out/x --resume
 refused 2 'exclude each other' "$tutti" train --dataset data --ids ids --out out/x --resume --overwrite
 refused 3 'no checkpoint' "$tutti" checkpoint prune data
 refused 2 '--keep' "$tutti" checkpoint prune run --keep 0
-refused 3 'manifest.json' "$tutti" checkpoint verify nothere
+refused 3 'nothere' "$tutti" checkpoint verify nothere
 cp -r run damaged
 printf 'x' | dd of="$(echo damaged/checkpoints/step-*/model.safetensors)" bs=1 seek=200 conv=notrunc status=none
 refused 3 '1 damaged of 1 checkpoints' "$tutti" checkpoint verify damaged
