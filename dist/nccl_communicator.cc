@@ -1,9 +1,7 @@
 #include "dist/nccl_communicator.h"
 
 #include <dlfcn.h>
-#include <unistd.h>
 
-#include <array>
 #include <cstdlib>
 #include <exception>
 
@@ -11,6 +9,7 @@
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
+#include "dist/runtime/process.h"
 
 namespace tutti {
 namespace {
@@ -59,12 +58,6 @@ std::filesystem::path module_path(const NcclOptions& options) {
   if (!options.module.empty()) return options.module;
   if (const char* path = std::getenv("TUTTI_NCCL_MODULE")) return path;
   return std::filesystem::read_symlink("/proc/self/exe").parent_path() / "libtutti_nccl.so";
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  gethostname(name.data(), name.size() - 1);
-  return name.data();
 }
 
 std::string nccl_version(int code) {

@@ -19,6 +19,7 @@
 #include "dist/call_trace.h"
 #include "dist/line_socket.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/process.h"
 #include "dist/together.h"
 
 namespace tutti {
@@ -34,11 +35,6 @@ constexpr std::chrono::seconds kWelcome(10), kAllConnected(60);
 
 double seconds_since(Clock::time_point then) {
   return std::chrono::duration<double>(Clock::now() - then).count();
-}
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "?";
 }
 
 // What a rank says of itself.

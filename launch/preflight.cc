@@ -1,6 +1,3 @@
-#include <unistd.h>
-
-#include <array>
 #include <chrono>
 #include <filesystem>
 #include <iostream>
@@ -12,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "dist/runtime/log.h"
+#include "dist/runtime/process.h"
 #include "launch/commands.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
@@ -19,15 +17,6 @@
 #include "launch/result_file.h"
 
 namespace tutti::launch {
-namespace {
-
-std::string host_of_this_rank() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "?";
-}
-
-}  // namespace
-
 int run_preflight(const std::vector<std::string>& args, Communicator& comm) {
   Options options(
       "preflight",
@@ -57,7 +46,7 @@ int run_preflight(const std::vector<std::string>& args, Communicator& comm) {
   std::vector<std::filesystem::path> artefacts = {dataset};
   if (!ids.empty()) artefacts.emplace_back(ids);
 
-  const std::vector<nlohmann::json> hosts = gather_json(comm, host_of_this_rank());
+  const std::vector<nlohmann::json> hosts = gather_json(comm, host_name());
   const std::vector<CheckResult> results = {
       check_same(comm, artefacts), check_artefacts(comm, artefacts),
       check_storage(comm, out, need_mib), check_all_reduce(comm, bucket_kib << 10, least_gb_per_s),

@@ -22,7 +22,7 @@ tutti_root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 tutti_packages=(g++ cmake ninja-build ccache pkg-config git ca-certificates python3 python3-venv openmpi-bin
   libopenmpi-dev libhdf5-dev libboost-program-options-dev libsentencepiece-dev nlohmann-json3-dev libsimdjson-dev
   libspdlog-dev libfmt-dev libicu-dev libpcre2-dev libssl-dev zlib1g-dev)
-tutti_test_packages=(libgtest-dev libgmock-dev clang-format-14 clang-tidy-14)
+tutti_test_packages=(libgtest-dev libgmock-dev clang-format-14 clang-tidy-14 slurm-wlm munge iproute2)
 
 tutti_say() { printf '\n== %s\n' "$*" >&2; }
 tutti_fail() {

@@ -1,4 +1,8 @@
+#include <atomic>
+#include <chrono>
+#include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -8,12 +12,12 @@
 #include "checkpoints/checkpoint_store.h"
 #include "data/dataset.h"
 #include "data/tokenizer.h"
+#include "dist/agreement.h"
 #include "dist/nccl_communicator.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/files.h"
 #include "dist/runtime/log.h"
 #include "dist/runtime/memory.h"
-#include "dist/stop_flag.h"
 #include "ids/gemm_probe.h"
 #include "ids/id_table.h"
 #include "launch/commands.h"
@@ -21,10 +25,12 @@
 #include "launch/progress.h"
 #include "launch/train/compute_options.h"
 #include "launch/train/distribution_options.h"
+#include "launch/train/exit_record.h"
 #include "launch/train/loop_options.h"
 #include "launch/train/model_options.h"
 #include "launch/train/run_saver.h"
 #include "launch/train/starting_model.h"
+#include "launch/train/stop_wish.h"
 #include "launch/train/train_log.h"
 #include "launch/train/watch_options.h"
 #include "trainer/decode/generative_ranker.h"
@@ -51,6 +57,7 @@ struct TrainArgs {
   ComputeArgs compute;
   DistributionArgs distribution;
   WatchArgs watch;
+  StopArgs stop;
 };
 
 Options declare(TrainArgs& a) {
@@ -73,6 +80,7 @@ Options declare(TrainArgs& a) {
   declare(options, a.compute);
   declare(options, a.distribution);
   declare(options, a.watch);
+  declare(options, a.stop);
   return options;
 }
 
@@ -82,6 +90,7 @@ void check(TrainArgs& a) {
   check(a.compute);
   check(a.distribution);
   check(a.watch);
+  check(a.stop);
   a.loop.data.packing.softmax = a.model.softmax;
   a.loop.trainer.dropout = a.model.dropout;
   a.loop.trainer.dropout_seed = a.loop.seed;
@@ -141,7 +150,8 @@ nlohmann::json without_paths(nlohmann::json resolved) {
                           "first-step-limit",
                           "step-limit",
                           "checkpoint-limit",
-                          "validation-limit"})
+                          "validation-limit",
+                          "time-limit"})
     resolved.erase(key);
   return resolved;
 }
@@ -156,10 +166,14 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const c10::Device device = trainer::choose_device(a.compute.device, comm);
   at::set_num_threads(a.compute.threads);
   keep_freed_memory();
+  const ExitRecord record(a.out, comm.rank(), comm.size());
+  std::atomic<int64_t> last_step = -1;  // none: the run is not this job's yet
   std::optional<Watchdog> watchdog;
   if (a.watch.watchdog) {
-    watchdog.emplace(comm, a.watch.limits, [&comm](const std::string& loss) {
+    watchdog.emplace(comm, a.watch.limits, [&](const std::string& loss) {
       log::error(loss);
+      if (last_step >= 0)
+        record.write(static_cast<int>(ExitCode::kPeerLost), "error", last_step, loss);
       comm.abort(static_cast<int>(ExitCode::kPeerLost));
     });
   }
@@ -171,6 +185,15 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
   const nlohmann::json config = without_paths(options.resolved());
+  require_agreement(comm, {{"the program", hash_of_this_program()},
+                           {"the options", options.resolved().dump()},
+                           {"the dataset", dataset.manifest().hash},
+                           {"the ID table", ids.manifest.hash}});
+  const std::filesystem::path stop_file = std::filesystem::path(a.out) / "stop";
+  if (a.resume != kNever && std::filesystem::exists(stop_file)) {
+    throw UsageError(Problem{stop_file.string(), "", "a stop file", "none",
+                             "somebody wanted this run to stay stopped; remove it to go on"});
+  }
 
   const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a);
   const bool resumed = last.has_value();
@@ -256,21 +279,33 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
                      comm.sum(ids::probe_gemm_flops(
                          model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat, device)));
-  StopFlag stop;
+  StopWish stop(a.stop, run ? std::optional(stop_file) : std::nullopt);
+  std::string stop_reason;
+  auto saving_since = std::chrono::steady_clock::now();
   const trainer::TrainerHooks hooks = {
       .report =
           [&](const trainer::StepReport& r) {
             enter(Watchdog::Phase::kStep, r.step + 1);
+            last_step = r.step;
             train_log.step(r);
+            stop.note_step(r);
           },
       .checkpoint =
           [&](const trainer::TrainState& at) {
             enter(Watchdog::Phase::kCheckpoint, at.step);
+            saving_since = std::chrono::steady_clock::now();
             saver.start(at);
             enter(Watchdog::Phase::kStep, at.step + 1);
           },
       .save_progress = [&] { return saver.progress(); },
-      .saves_agreed = [&](const RunSaver::Progress& sum) { saver.agree(sum); },
+      .saves_agreed =
+          [&](const RunSaver::Progress& sum) {
+            if (sum[0] >= comm.size()) {  // all shards are written
+              stop.note_checkpoint(std::chrono::duration_cast<std::chrono::milliseconds>(
+                  std::chrono::steady_clock::now() - saving_since));
+            }
+            saver.agree(sum);
+          },
       .finish_saving =
           [&] {
             enter(Watchdog::Phase::kCheckpoint, state.step);
@@ -290,12 +325,22 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
             return validation.hits;
           },
       .new_best = [&](const trainer::TrainState& at) { saver.save_best(at); },
-      .stop_requested = [&] { return stop.signal_here() != 0; }};
+      .stop_requested =
+          [&] {
+            stop_reason = stop.reason();
+            return !stop_reason.empty();
+          }};
+  last_step = state.step;
+  if (run) record.write_running(state.step);
   enter(Watchdog::Phase::kFirstStep, state.step + 1);
-  const trainer::TrainEnd end =
-      trainer::Trainer(model, optimizer, reducer, data, ids.table, ranks, a.loop.trainer)
-          .run(state, hooks);
-  hooks.finish_saving();
+  const trainer::TrainEnd end = record.guard(
+      [&] { return state.step; },
+      [&] {
+        trainer::Trainer loop(model, optimizer, reducer, data, ids.table, ranks, a.loop.trainer);
+        const trainer::TrainEnd how = loop.run(state, hooks);
+        hooks.finish_saving();
+        return how;
+      });
   if (state.skipped > 0)
     log::warn(fmt::format("{} of {} steps were skipped: not finite", state.skipped, state.step));
   if (state.best_step > 0) {
@@ -307,8 +352,14 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                           state.validations_since_best));
   }
   if (end == trainer::TrainEnd::kStopped) {
-    log::info("stopped by a signal, checkpoint written; go on with --resume");
+    if (stop_reason.empty()) stop_reason = "another rank";
+    log::info(fmt::format("stopped ({}), checkpoint written; go on with --resume", stop_reason));
+    if (run) record.write(static_cast<int>(ExitCode::kStopped), stop_reason, state.step);
     return static_cast<int>(ExitCode::kStopped);
+  }
+  if (run) {
+    record.write(0, end == trainer::TrainEnd::kNoLongerBetter ? "no-longer-better" : "done",
+                 state.step);
   }
   return 0;
 }

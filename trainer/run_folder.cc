@@ -25,6 +25,8 @@ RunFolder::RunFolder(fs::path path, Existing existing) : path_(std::move(path)) 
       throw UsageError(Problem{path_.string(), "", "a folder without config.ini and log.jsonl",
                                "a run to overwrite", "give another --out"});
     }
+    lock_ = std::make_unique<FolderLock>(path_);  // nobody writes what is deleted
+    lock_.reset();
     fs::remove_all(path_);
   }
   std::error_code error;
@@ -32,6 +34,7 @@ RunFolder::RunFolder(fs::path path, Existing existing) : path_(std::move(path)) 
   if (error)
     throw StorageError(
         Problem{path_.string(), "", error.message(), "a folder that can be made", ""});
+  lock_ = std::make_unique<FolderLock>(path_);
   write_file(path_ / "log.jsonl", "", std::ios::app);
 }
 

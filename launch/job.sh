@@ -1,0 +1,86 @@
+# What the launch scripts share; sourced by launch/mpirun.sh and launch/slurm/*.sbatch.
+#
+# A launcher puts codes of its own in place of the program's: Open MPI's mpirun ends with 137 or 143 when a rank was killed, 205 when a
+# node was lost, 1 when it was itself sent a TERM. So a code is read together with RUN/exit.json, which a run makes when it starts
+# training ("running") and again when it ends.
+# shellcheck shell=bash
+
+job_say() { printf '%s: %s\n' "${job_name:-launch}" "$*" >&2; }
+
+# job_option NAME WORDS...: the value of --NAME in a command; nothing when it is not there.
+job_option() {
+  local name="$1" word previous=""
+  shift
+  for word in "$@"; do
+    [[ "$previous" == "--$name" ]] && { printf '%s' "$word"; return; }
+    [[ "$word" == "--$name="* ]] && { printf '%s' "${word#*=}"; return; }
+    previous="$word"
+  done
+}
+
+# job_field NAME RUN: a number or a word of RUN/exit.json.
+job_field() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$2/exit.json" 2>/dev/null; }
+
+# The step of the newest checkpoint of a run; 0 when there is none.
+job_newest_step() {
+  local newest
+  newest="$(find "$1/checkpoints" -mindepth 1 -maxdepth 1 -name 'step-*' 2>/dev/null | sort | tail -n 1)"
+  newest="${newest##*step-}"
+  printf '%d' "$((10#${newest:-0}))"
+}
+
+# job_true_code CODE RUN: the program's exit code behind a launcher's.
+job_true_code() {
+  local code="$1" run="$2" recorded
+  recorded="$(job_field code "$run")"
+  case "$code" in
+    2 | 3 | 4 | 5 | 6 | 7 | 70) printf '%d' "$code"; return ;;
+    0) if [[ "$recorded" == 0 ]]; then printf 0; else printf 4; fi; return ;;  # srun ends so when a node never started its tasks
+  esac
+  if [[ -n "$recorded" && "$recorded" != -1 ]]; then
+    printf '%d' "$recorded"
+  elif [[ "$recorded" == -1 || "$code" == 137 || "$code" == 143 || "$code" == 205 ]]; then
+    printf 4  # the job was ended from outside, or lost a node
+  else
+    printf '%d' "$code"  # it never began: nothing to try again
+  fi
+}
+
+# job_verdict CODE RUN STEP_BEFORE: what to do about a true code: done, stopped (with a checkpoint), retry, or fail. A run that lost a
+# rank is tried again only while it makes progress: a newer checkpoint than it started from.
+job_verdict() {
+  case "$1" in
+    0) printf 'done' ;;
+    5) if [[ "$(job_field reason "$2")" == stop-file ]]; then printf fail; else printf stopped; fi ;;
+    4) if (($(job_newest_step "$2") > $3)) || [[ "${job_tried_here:-0}" == 0 ]]; then printf retry; else printf fail; fi ;;
+    *) printf fail ;;
+  esac
+}
+
+# job_environment THREADS: what ranks want to be told. TUTTI_INTERFACE names the network between nodes, as an interface (ib0) or, for
+# MPI alone, an address range (10.0.0.0/8), where the first one that a library finds is the wrong one.
+job_environment() {
+  export OMP_NUM_THREADS="${OMP_NUM_THREADS:-$1}"
+  if (($(id -u) == 0)); then export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1; fi
+  if [[ -n "${TUTTI_INTERFACE:-}" ]]; then
+    export OMPI_MCA_btl_tcp_if_include="$TUTTI_INTERFACE" OMPI_MCA_oob_tcp_if_include="$TUTTI_INTERFACE"
+    [[ "$TUTTI_INTERFACE" == */* ]] || export NCCL_SOCKET_IFNAME="=$TUTTI_INTERFACE"
+  fi
+}
+
+# job_run COMMAND...: runs the launcher in the background and waits for it. TERM, USR1 and USR2 to this script reach it as USR2, which
+# mpirun and srun pass on to the ranks: a TERM would give them two seconds. Sets job_code and job_was_stopped.
+job_run() {
+  local interrupted=0
+  "$@" </dev/null &
+  local launcher=$!
+  trap 'interrupted=1; job_was_stopped=1; kill -USR2 "$launcher" 2>/dev/null || true' TERM USR1 USR2
+  job_code=0
+  wait "$launcher" || job_code=$?
+  while ((interrupted)); do  # a wait that a signal ended has not waited
+    interrupted=0
+    job_code=0
+    wait "$launcher" || job_code=$?
+  done
+  trap - TERM USR1 USR2
+}
