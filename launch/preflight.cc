@@ -17,6 +17,7 @@
 #include "launch/result_file.h"
 
 namespace tutti::launch {
+
 int run_preflight(const std::vector<std::string>& args, Communicator& comm) {
   Options options(
       "preflight",
