@@ -31,7 +31,7 @@ std::vector<ScalarEvent> scalar_events(const std::string& log_file) {
     const std::string group = record.event == "step" ? "train" : record.event;
     ScalarEvent event{.wall_s = record.seconds, .step = record.step};
     for (const auto& [key, value] : record.json->items()) {
-      if (key != "step") add_value(&event, group + "/" + key, value);
+      if (key != "step") add_value(&event, fmt::format("{}/{}", group, key), value);
     }
     if (!event.values.empty()) events.push_back(std::move(event));
   });
