@@ -19,13 +19,11 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr const char* kKind = "checkpoint";
 constexpr const char* kManifestFile = "manifest.json";
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kRemovedPrefix = ".removed-";
 constexpr const char* kGuard = "manifest";  // in state.json
 constexpr const char* kLatest = "latest";
-constexpr int kFormatVersion = 2;  // 1: one file, whatever the number of ranks; is read alike
 
 std::string folder_name(int64_t step) {
   return fmt::format("{}{:09}", kPrefix, step);
@@ -77,7 +75,7 @@ nlohmann::json guard_of(const Manifest& manifest) {
 }
 
 Checkpoint open_folder(const fs::path& path, bool verify) {
-  Manifest manifest = read_manifest(path, kKind, kFormatVersion);
+  Manifest manifest = read_manifest(path, kCheckpointKind, kCheckpointFormat);
   if (!manifest.files.contains(kStateFile)) {
     throw DataError(Problem{.file = (path / kManifestFile).string(),
                             .place = "files",
@@ -135,7 +133,7 @@ fs::path CheckpointStore::begin(int64_t step) {
   remove_leftovers(/*replaced_too=*/false);
   remove_damaged(step);
   step_ = step;
-  writer_ = std::make_unique<ArtefactWriter>(path_of(step), kKind, /*overwrite=*/true);
+  writer_ = std::make_unique<ArtefactWriter>(path_of(step), kCheckpointKind, /*overwrite=*/true);
   return writer_->file(kStateFile).parent_path();
 }
 
@@ -163,7 +161,7 @@ void CheckpointStore::write_shard(const fs::path& staging, const Shard& shard) {
 Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) {
   TUTTI_CHECK(writer_ != nullptr && num_ranks >= 1 && keep >= 1);
   Manifest manifest;
-  manifest.format_version = kFormatVersion;
+  manifest.format_version = kCheckpointFormat;
   int64_t tensors = 0, parameters = 0;
   nlohmann::json shards = nlohmann::json::array();
   for (int rank = 0; rank < num_ranks; ++rank) {
@@ -266,7 +264,7 @@ void CheckpointStore::remove_damaged(int64_t step) const {
   std::error_code error;
   if (!fs::exists(path, error)) return;
   try {
-    read_manifest(path, kKind, kFormatVersion);
+    read_manifest(path, kCheckpointKind, kCheckpointFormat);
   } catch (const DataError& damage) {
     log::warn(fmt::format("a damaged checkpoint is replaced: {}", damage.what()));
     remove_checkpoint(path);
@@ -284,7 +282,7 @@ void CheckpointStore::remove_old(int64_t newest, int keep) const {
       continue;
     }
     try {
-      read_manifest(path_of(step), kKind, kFormatVersion);
+      read_manifest(path_of(step), kCheckpointKind, kCheckpointFormat);
       ++good;
     } catch (const DataError& damage) {
       log::warn(fmt::format("a damaged checkpoint is left alone: {}", damage.what()));

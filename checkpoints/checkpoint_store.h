@@ -14,6 +14,11 @@
 
 namespace tutti::checkpoints {
 
+// Of its manifest. Format 1 had one file for the model, whatever the number of ranks, and is read
+// alike.
+inline constexpr const char* kCheckpointKind = "checkpoint";
+inline constexpr int kCheckpointFormat = 2;
+
 // File names inside a checkpoint folder that one rank wrote.
 constexpr const char* kModelFile = "model.safetensors";
 constexpr const char* kOptimizerFile = "optimizer.safetensors";

@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iostream>
 
+#include "checkpoints/checkpoint_store.h"
 #include "data/statistics.h"
 #include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
@@ -45,7 +46,9 @@ int run_inspect(const std::vector<std::string>& args, Communicator& comm) {
   if (top < 0) throw UsageError({"", "--top", std::to_string(top), "0 or more", ""});
 
   if (comm.is_root()) {
-    const Manifest manifest = read_manifest(path, claimed_kind(path));
+    const std::string kind = claimed_kind(path);
+    const Manifest manifest = read_manifest(
+        path, kind, kind == checkpoints::kCheckpointKind ? checkpoints::kCheckpointFormat : 1);
     if (verify) verify_files(path, manifest);
     nlohmann::json document = manifest_json(manifest);
     std::string text = data::manifest_summary(manifest);

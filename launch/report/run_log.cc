@@ -9,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
 #include "launch/json_reader.h"
@@ -27,14 +28,15 @@ double optional_number(const JsonReader& record, const char* key) {
 
 // The identity of what the run was made from, as its newest checkpoint says.
 void read_origin(const fs::path& folder, RunLog* log) {
-  std::vector<fs::path> checkpoints;
+  std::vector<fs::path> folders;
   std::error_code problem;
   for (const auto& entry : fs::directory_iterator(folder / "checkpoints", problem)) {
-    if (fs::exists(entry.path() / "manifest.json")) checkpoints.push_back(entry.path());
+    if (fs::exists(entry.path() / "manifest.json")) folders.push_back(entry.path());
   }
-  if (checkpoints.empty()) return;
+  if (folders.empty()) return;
   const Manifest manifest =
-      read_manifest(*std::max_element(checkpoints.begin(), checkpoints.end()), "checkpoint");
+      read_manifest(*std::max_element(folders.begin(), folders.end()), checkpoints::kCheckpointKind,
+                    checkpoints::kCheckpointFormat);
   const auto hash_of = [&manifest](const char* role) {
     const auto found = manifest.made_from.find(role);
     return found == manifest.made_from.end() ? std::string() : found->second;

@@ -51,6 +51,7 @@ void rewrite(const std::filesystem::path& dataset, Change change) {
     std::filesystem::copy_file(dataset / name, writer.file(name));
   }
   change(writer, &manifest);
+  manifest.files.clear();  // to be hashed anew
   writer.commit(manifest);
   std::filesystem::remove_all(dataset);
   std::filesystem::rename(copy, dataset);
