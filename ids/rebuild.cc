@@ -46,7 +46,7 @@ class Rebuild {
   // Codebooks that the vectors are in the space of.
   Codebooks fit_codebooks(const Codebooks& old, RebuildReport* report) {
     report->snr_as_they_were = snr_of_known(rows_, known_, old, comm_, pool_);
-    Codebooks turned = turn_to_rows(rows_, known_, old, comm_, pool_);
+    const Codebooks turned = turn_to_rows(rows_, known_, old, comm_, pool_);
     report->snr_turned = snr_of_known(rows_, known_, turned, comm_, pool_);
     const double gain = report->snr_turned - report->snr_as_they_were;
     if (options_.tier == RebuildTier::kAppend) {
@@ -61,7 +61,7 @@ class Rebuild {
       return old;
     }
     report->turned = gain > kWorthTurning;
-    Codebooks codebooks = report->turned ? std::move(turned) : old;
+    Codebooks codebooks = report->turned ? turned : old;
     return options_.tier == RebuildTier::kRebuild ? train(codebooks) : codebooks;
   }
 

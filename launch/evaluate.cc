@@ -333,7 +333,7 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
     const double aliased =
         trainer::aliased_share(generative_lists, subject.trained->ids.table, a.k);
     const double distinct = trainer::use_of(generative_lists, dataset.num_tracks(), a.k).distinct;
-    about_ids = {{"valid", 1.0}, {"distinct", distinct}, {"aliased", aliased}};
+    about_ids = {{"distinct", distinct}, {"aliased", aliased}};
     report.notes.push_back(
         fmt::format("generative: every ID is a track's (searched in the trie), {:.1f} % of a list "
                     "are different, {:.1f} % share their codes with another track",

@@ -106,8 +106,8 @@ int run_sweep(const std::vector<std::string>& args, Communicator& comm) {
       "sweep",
       "Asks a trained model the same titles with other beam widths, groups and "
       "penalties: hits against different artists, and what each costs.",
-      "tutti sweep --run run --ids ids --dataset data --groups 1 30 --penalties 0.1 0.25 "
-      "0.5 --out sweep");
+      "tutti sweep --run run --ids ids --dataset data --groups 1 --groups 30 --penalties 0.25 "
+      "--penalties 0.5 --out sweep");
   declare(options, a);
   if (!options.parse(args)) return 0;
   require_at_least("--k", a.k, 1);
