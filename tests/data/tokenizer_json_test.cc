@@ -216,6 +216,7 @@ class UnigramJson : public testing::Test {
         train_sentencepiece(titles, {3, 2, 2}, TokenizerTraining{.num_pieces = 300}), "trained"));
     // Only which scores are larger matters here: longer pieces first.
     std::vector<float> scores;
+    scores.reserve(spiece_->num_pieces());
     for (int32_t id = 0; id < spiece_->num_pieces(); ++id) {
       scores.push_back(-10.0F / static_cast<float>(spiece_->piece(id).size()));
     }
