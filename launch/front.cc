@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -19,8 +20,11 @@ void print_overview() {
       "usage: tutti COMMAND [options]\n"
       "       mpirun -n N tutti COMMAND [options]\n\n"
       "The road, in order:\n";
+  size_t widest = 0;
+  for (const Command& command : all_commands())
+    widest = std::max(widest, std::string_view(command.name).size());
   for (const Command& command : all_commands()) {
-    text += fmt::format("  {:<15}{}\n", command.name, command.summary);
+    text += fmt::format("  {:<{}}  {}\n", command.name, widest, command.summary);
   }
   text +=
       "\ntutti COMMAND --help   options, defaults and an example\n"

@@ -1,5 +1,6 @@
 #include "launch/train/starting_model.h"
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -62,7 +63,13 @@ StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& datas
     start.config.text_head = a.softmax == checkpoints::Softmax::kFull;
     return start;
   }
-  checkpoints::HfT5 base = checkpoints::HfT5::open(find_base(a.base));
+  const std::filesystem::path path = find_base(a.base);
+  if (std::filesystem::is_regular_file(path)) {
+    throw UsageError(Problem{path.string(), "--base", "a file of a decoder-only model (GGUF)",
+                             "a folder of a T5, or minilm",
+                             "training from decoder-only models is not there yet"});
+  }
+  checkpoints::HfT5 base = checkpoints::HfT5::open(path);
   data::Tokenizer tokenizer = data::Tokenizer::from_file(base.vocabulary_path());
   const trainer::T5Config config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
   if (tokenizer.num_pieces() > config.text_rows) {
