@@ -177,27 +177,10 @@ double GradientReducer::grad_norm() {
 
 bool GradientReducer::gather_values() {
   if (!options_.zero || comm_.size() == 1) return false;
-  gather_slices(flat_.values);
-  return true;
-}
-
-void GradientReducer::gather_slices(const at::Tensor& flat) {
-  auto* data = flat.mutable_data_ptr<float>();
+  auto* data = flat_.values.mutable_data_ptr<float>();
   for (const Range& bucket : schedule_.buckets()) comm_.start_all_gather(data, slices_of(bucket));
   comm_.wait_for_bulk();
-}
-
-at::Tensor GradientReducer::gather(const at::Tensor& owned_elements) {
-  if (owned_elements.numel() == flat_.values.numel()) return owned_elements;
-  at::Tensor whole = at::empty_like(flat_.values);
-  int64_t at = 0;
-  for (const Range& part : owned_) {
-    whole.narrow(0, part.first, part.size()).copy_(owned_elements.narrow(0, at, part.size()));
-    at += part.size();
-  }
-  TUTTI_CHECK(at == owned_elements.numel());
-  gather_slices(whole);
-  return whole;
+  return true;
 }
 
 }  // namespace tutti::trainer

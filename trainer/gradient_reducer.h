@@ -62,9 +62,6 @@ class GradientReducer {
   // The elements of the flat buffers that this rank updates, ascending, none across the border of
   // weight decay: everything, or its slices.
   const std::vector<Range>& owned() const { return owned_; }
-  // A flat buffer of which each rank holds the elements owned(), one range behind the other, as the
-  // whole buffer (for a checkpoint that fits every world size). Collective.
-  at::Tensor gather(const at::Tensor& owned_elements);
 
   // How long sums and values travelled, and how long this rank waited for them, since last asked.
   // Rows are always waited for: backward ends with them.
@@ -74,7 +71,6 @@ class GradientReducer {
   struct Hooks;
   void on_complete(size_t parameter);
   void launch(Range buckets);
-  void gather_slices(const at::Tensor& flat);
   void sum_rows(RowGradient& gradient);
   std::vector<int64_t> slices_of(const Range& bucket) const;  // [size + 1], in the flat buffer
 

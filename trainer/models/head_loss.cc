@@ -93,13 +93,9 @@ class RowLoss {
   const std::vector<int64_t>& begin_;
 };
 
-struct Gradients {
-  at::Tensor hidden, ids, text;  // undefined when not asked for
-};
-
 class Computation {
  public:
-  Computation(const at::Tensor& hidden, const PredictionHead& head, Gradients& gradients)
+  Computation(const at::Tensor& hidden, const PredictionHead& head, HeadGradients& gradients)
       : hidden_(hidden),
         head_(head),
         gradients_(gradients),
@@ -121,38 +117,17 @@ class Computation {
   }
 
  private:
-  // The part of a block of columns that lies in one of the two matrices.
-  struct Part {
-    at::Tensor rows, gradient;  // of the head; the latter may be undefined
-    int64_t first_column;       // in the block
-  };
-  std::vector<Part> parts_of(const HeadSlice& slice) const {
-    std::vector<Part> parts;
-    const auto add = [&](const at::Tensor& rows, const at::Tensor& gradient, int64_t offset) {
-      const int64_t first = std::max<int64_t>(slice.first_column - offset, 0);
-      const int64_t last = std::min(slice.first_column + slice.num_columns - offset, rows.size(0));
-      if (first >= last) return;
-      parts.push_back(
-          {.rows = rows.narrow(0, first, last - first),
-           .gradient = gradient.defined() ? gradient.narrow(0, first, last - first) : gradient,
-           .first_column = first + offset - slice.first_column});
-    };
-    if (num_text_ > 0) add(head_.text, gradients_.text, 0);
-    add(head_.ids, gradients_.ids, num_text_);
-    return parts;
-  }
-
   void add_columns(const HeadSlice& slice, const RowLoss& row_loss) {
     const int64_t n = slice.num_columns;
     const int64_t block = std::clamp<int64_t>(kBlockLogits / n, 1, slice.num_rows);
     const std::vector<int64_t> children = begins_of(slice.child_row, slice.num_rows);
-    const std::vector<Part> parts = parts_of(slice);
+    const std::vector<HeadPart> parts = parts_of(slice, head_, gradients_);
     const at::Tensor buffer = at::empty({block, n}, hidden_.options());
     for (int64_t first = 0; first < slice.num_rows; first += block) {
       const int64_t rows = std::min(block, slice.num_rows - first);
       const at::Tensor logits = buffer.narrow(0, 0, rows);
       const at::Tensor hidden = hidden_.narrow(0, slice.first_row + first, rows);
-      for (const Part& part : parts) {
+      for (const HeadPart& part : parts) {
         at::Tensor out = logits.narrow(1, part.first_column, part.rows.size(0));
         ids::gemm(hidden, part.rows.t(), out);
       }
@@ -168,12 +143,12 @@ class Computation {
       });
       if (gradients_.hidden.defined()) {
         at::Tensor out = gradients_.hidden.narrow(0, slice.first_row + first, rows);
-        for (const Part& part : parts) {
+        for (const HeadPart& part : parts) {
           ids::gemm(logits.narrow(1, part.first_column, part.rows.size(0)), part.rows, out,
                     /*beta=*/1);
         }
       }
-      for (const Part& part : parts) {
+      for (const HeadPart& part : parts) {
         if (!part.gradient.defined()) continue;
         at::Tensor out = part.gradient;
         ids::gemm(logits.narrow(1, part.first_column, part.rows.size(0)).t(), hidden, out,
@@ -239,7 +214,7 @@ class Computation {
 
   const at::Tensor& hidden_;
   const PredictionHead& head_;
-  Gradients& gradients_;
+  HeadGradients& gradients_;
   int64_t num_text_;
   std::vector<double> loss_;  // by row of the slice at hand
 };
@@ -257,7 +232,7 @@ struct HeadLoss : Function<HeadLoss> {
     const auto gradient_of = [&](const at::Tensor& t) {
       return call->with_gradients && t.requires_grad() ? at::zeros_like(t) : at::Tensor();
     };
-    Gradients gradients = {
+    HeadGradients gradients = {
         .hidden = gradient_of(hidden), .ids = gradient_of(ids), .text = gradient_of(text)};
     ctx->save_for_backward({gradients.hidden, gradients.ids, gradients.text});
     if (!is_fused(hidden)) return plain_forward(hidden, head, *call, gradients);
@@ -273,9 +248,8 @@ struct HeadLoss : Function<HeadLoss> {
     return out;
   }
   static at::Tensor plain_forward(const at::Tensor& hidden, const PredictionHead& head,
-                                  const Call& call, const Gradients& into) {
-    const at::Tensor losses = plain::head_losses(
-        hidden, head, call.slices, {.hidden = into.hidden, .ids = into.ids, .text = into.text});
+                                  const Call& call, const HeadGradients& into) {
+    const at::Tensor losses = plain::head_losses(hidden, head, call.slices, into);
     if (call.by_slice != nullptr) {
       const at::Tensor parts = losses.to(at::kCPU, at::kDouble);  // all in one transfer
       const auto* part = parts.const_data_ptr<double>();

@@ -92,11 +92,11 @@ class IdModel {
 
   // Moves the weights, once: before set_compute(), and before an optimizer or a reducer is made of
   // them. Tokens, lengths, trees and beams are given in host memory wherever the model is.
-  virtual void move_to(at::Device device) = 0;
+  void move_to(at::Device device);
   at::Device device() const { return flat_values().device(); }
 
   // Rounds the weights when the precision is bf16.
-  virtual void set_compute(const ComputeOptions& options) = 0;
+  void set_compute(const ComputeOptions& options);
   // AdamW keeps the rounded weights current; after any other change of values (a checkpoint that
   // was loaded, say) they are rounded by this. Nothing to do in fp32.
   void round_weights() {
@@ -136,6 +136,10 @@ class IdModel {
 
   virtual ParameterStore& store() = 0;
   virtual const ParameterStore& store() const = 0;
+  // What the layers compute by.
+  virtual ComputeOptions& compute() = 0;
+  // Lets the layers take their weights from the store anew: it moved or rounded them.
+  virtual void bind() = 0;
 };
 
 }  // namespace tutti::trainer

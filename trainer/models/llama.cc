@@ -111,19 +111,10 @@ ParameterStore& LlamaModel::store() {
 const ParameterStore& LlamaModel::store() const {
   return weights_->parameters;
 }
-
-void LlamaModel::move_to(at::Device device) {
-  if (device == this->device()) return;
-  weights_->parameters.move_to(device);
-  weights_->bind();
+ComputeOptions& LlamaModel::compute() {
+  return weights_->compute;
 }
-void LlamaModel::set_compute(const ComputeOptions& options) {
-  const c10::NoGradGuard no_grad;
-  TUTTI_CHECK(options.precision == Precision::kBf16 || !flat_rounded().defined(),
-              "a model does not go back to fp32");
-  weights_->compute = options;
-  if (options.precision == Precision::kFp32) return;
-  weights_->parameters.round_weights();
+void LlamaModel::bind() {
   weights_->bind();
 }
 

@@ -32,9 +32,6 @@ class LlamaModel final : public IdModel {
   int64_t text_rows() const override;
   UnitFlops unit_flops() const override;
 
-  void move_to(at::Device device) override;
-  void set_compute(const ComputeOptions& options) override;
-
   // HF's initialisation: matrices from N(0, 0.02), norms 1, biases 0.
   void initialize(uint64_t seed) override;
 
@@ -52,6 +49,8 @@ class LlamaModel final : public IdModel {
  protected:
   ParameterStore& store() override;
   const ParameterStore& store() const override;
+  ComputeOptions& compute() override;
+  void bind() override;
 
  private:
   std::unique_ptr<LlamaWeights> weights_;

@@ -74,33 +74,12 @@ class Computation {
     return t;
   }
 
-  // The part of a slice's columns in one of the two matrices, and its gradient.
-  struct Part {
-    at::Tensor rows, gradient;
-    int64_t first_column;
-  };
-  std::vector<Part> parts_of(const HeadSlice& s) const {
-    std::vector<Part> parts;
-    const auto add = [&](const at::Tensor& rows, const at::Tensor& gradient, int64_t offset) {
-      const int64_t first = std::max<int64_t>(s.first_column - offset, 0);
-      const int64_t last = std::min(s.first_column + s.num_columns - offset, rows.size(0));
-      if (first >= last) return;
-      parts.push_back(
-          {.rows = rows.narrow(0, first, last - first),
-           .gradient = gradient.defined() ? gradient.narrow(0, first, last - first) : gradient,
-           .first_column = first + offset - s.first_column});
-    };
-    if (num_text_ > 0) add(head_.text, into_.text, 0);
-    add(head_.ids, into_.ids, num_text_);
-    return parts;
-  }
-
   at::Tensor over_columns(const HeadSlice& s, int64_t first, int64_t last) const {
     const Targets t = targets_of(s, first, last);
-    const std::vector<Part> parts = parts_of(s);
+    const std::vector<HeadPart> parts = parts_of(s, head_, into_);
     const at::Tensor hidden = hidden_.narrow(0, s.first_row + first, last - first);
     std::vector<at::Tensor> pieces;
-    for (const Part& part : parts) pieces.push_back(at::matmul(hidden, part.rows.t()));
+    for (const HeadPart& part : parts) pieces.push_back(at::matmul(hidden, part.rows.t()));
     at::Tensor logits = pieces.size() == 1 ? pieces[0] : at::cat(pieces, 1);
     if (!s.child_row.empty()) {
       const Entries e(s.child_row, first, last);
@@ -119,7 +98,7 @@ class Computation {
     if (!wants_gradients()) return loss;
     const at::Tensor slope = log_p.exp().mul_(t.row_weight.unsqueeze(1));
     slope.view({-1}).index_add_(0, cell, t.weight, -1);
-    for (const Part& part : parts) {
+    for (const HeadPart& part : parts) {
       const at::Tensor own = slope.narrow(1, part.first_column, part.rows.size(0));
       if (into_.hidden.defined()) {
         into_.hidden.narrow(0, s.first_row + first, last - first).addmm_(own, part.rows);

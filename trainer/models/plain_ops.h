@@ -8,7 +8,7 @@
 
 #include "trainer/adamw_kernel.h"
 #include "trainer/models/fused_ops.h"
-#include "trainer/models/head_loss.h"
+#include "trainer/models/head_parts.h"
 
 // The fused operators as compositions of ATen operators: for devices and types that our loops do
 // not serve, and what the loops are tested against. Same arguments and results as in fused_ops.h.
@@ -33,9 +33,6 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
 
 // The loss of each slice, [slices], with the gradients of the sum added to those of `into` that are
 // defined; see head_loss.h.
-struct HeadGradients {
-  at::Tensor hidden, ids, text;
-};
 at::Tensor head_losses(const at::Tensor& hidden, const PredictionHead& head,
                        std::span<const HeadSlice> slices, const HeadGradients& into);
 

@@ -66,19 +66,10 @@ ParameterStore& T5Model::store() {
 const ParameterStore& T5Model::store() const {
   return weights_->parameters;
 }
-
-void T5Model::move_to(at::Device device) {
-  if (device == this->device()) return;
-  weights_->parameters.move_to(device);
-  weights_->bind();
+ComputeOptions& T5Model::compute() {
+  return weights_->compute;
 }
-void T5Model::set_compute(const ComputeOptions& options) {
-  const c10::NoGradGuard no_grad;
-  TUTTI_CHECK(options.precision == Precision::kBf16 || !flat_rounded().defined(),
-              "a model does not go back to fp32");
-  weights_->compute = options;
-  if (options.precision == Precision::kFp32) return;
-  weights_->parameters.round_weights();
+void T5Model::bind() {
   weights_->bind();
 }
 

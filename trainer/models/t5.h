@@ -55,8 +55,6 @@ class T5Model final : public IdModel {
   int64_t text_rows() const override;
   UnitFlops unit_flops() const override;
 
-  void move_to(at::Device device) override;
-  void set_compute(const ComputeOptions& options) override;
   // The share of the learning rate that BERT's parameters learn at, where there are any.
   void set_encoder_rate(double rate);
 
@@ -90,6 +88,8 @@ class T5Model final : public IdModel {
  protected:
   ParameterStore& store() override;
   const ParameterStore& store() const override;
+  ComputeOptions& compute() override;
+  void bind() override;
 
  private:
   std::unique_ptr<T5Weights> weights_;
