@@ -28,7 +28,7 @@ h3 { font-size: 1rem; margin: 1.2rem 0 0; }
 p, li { color: var(--soft); max-width: 46rem; } .lead p, .lead li { color: var(--ink); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
 th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid var(--grid); }
-th:first-child, td:first-child { text-align: left; } td:not(:first-child) { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; min-width: 9rem; } td:not(:first-child) { white-space: nowrap; }
 .strong td { font-weight: 600; } td.mark { background: var(--mark); }
 .words th, .words td:nth-child(n) { text-align: left; white-space: normal; vertical-align: top; font-size: .85rem; padding: .2rem .5rem; }
 .scroll { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
@@ -45,7 +45,8 @@ svg.key { vertical-align: middle; margin-right: .4em; }
 .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
 .heat td { background: color-mix(in srgb, var(--series-0) var(--share), var(--paper)); }
 .heat .own { color: var(--soft); }
-@media print { td:not(:first-child) { white-space: normal; } }
+@page { size: landscape; }
+@media print { .scroll { overflow: visible; } th, td { padding: .1rem .35rem; font-size: 7.5pt; } }
 )css";
 
 std::string series_style() {

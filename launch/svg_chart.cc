@@ -11,6 +11,8 @@
 namespace tutti::launch {
 namespace {
 
+constexpr double kTitleChar =
+    7;  // of the font, at the most, so that the axis' words fit above few bars
 constexpr double kHeight = 250, kLeft = 52, kTop = 34, kBottom = 40;
 constexpr double kSlotWidth = 100, kSlotGap = 28;
 constexpr double kNarrowBar = 13;  // at least, with room for an interval
@@ -64,7 +66,8 @@ std::string bar_chart(const std::string& title, const std::string& y_axis,
   const double slot_width =
       std::max(kSlotWidth, kNarrowBar * static_cast<double>(series.size()) + kSlotGap);
   const double bars_width = slot_width - kSlotGap;
-  const double width = kLeft + slot_width * static_cast<double>(labels.size()) + 10;
+  const double bars_end = kLeft + slot_width * static_cast<double>(labels.size()) + 10;
+  const double width = std::max(bars_end, kTitleChar * static_cast<double>(y_axis.size()));
   const auto y_of = [&](double value) { return kTop + plot_height * (1 - value / top); };
 
   std::string svg = fmt::format(
