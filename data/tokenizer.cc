@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include <fmt/core.h>
+
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/text_encoder.h"
 #include "data/tokenizers/tokenizer_json.h"
@@ -60,9 +62,38 @@ int32_t Tokenizer::num_pieces() const {
 
 std::vector<int32_t> Tokenizer::encode(std::string_view text) const {
   std::vector<int32_t> ids = encoder_->before;
-  encoder_->encode(text, SpecialText::kAsText, ids);
+  ids.insert(ids.end(), tokens_before_.begin(), tokens_before_.end());
+  std::string whole = text_before_;
+  whole += text;
+  whole += text_after_;
+  encoder_->encode(whole, SpecialText::kAsText, ids);
+  ids.insert(ids.end(), tokens_after_.begin(), tokens_after_.end());
   ids.insert(ids.end(), encoder_->after.begin(), encoder_->after.end());
   return ids;
+}
+
+void Tokenizer::set_prompt(const std::string& prompt) {
+  if (!is_prompt(prompt)) {
+    throw DataError(Problem{.file = {},
+                            .place = "prompt",
+                            .found = prompt,
+                            .expected = fmt::format("a text with one {}", kTitlePlace),
+                            .cure = {}});
+  }
+  const size_t place = prompt.find(kTitlePlace);
+  const std::string_view all = prompt, front = all.substr(0, place),
+                         back = all.substr(place + std::string_view(kTitlePlace).size());
+  text_before_ = front.substr(encoder_->end_of_last_special(front));
+  tokens_before_ =
+      encode_part(front.substr(0, front.size() - text_before_.size()), SpecialText::kAsTokens);
+  text_after_ = back.substr(0, encoder_->begin_of_first_special(back));
+  tokens_after_ = encode_part(back.substr(text_after_.size()), SpecialText::kAsTokens);
+}
+
+bool is_prompt(std::string_view prompt) {
+  const size_t place = prompt.find(kTitlePlace);
+  return place != std::string_view::npos &&
+         prompt.find(kTitlePlace, place + 1) == std::string_view::npos;
 }
 
 std::vector<int32_t> Tokenizer::encode_part(std::string_view text, SpecialText special) const {

@@ -34,9 +34,14 @@ class Tokenizer {
   Tokenizer& operator=(Tokenizer&&) noexcept;
 
   int32_t num_pieces() const;  // ids are below
-  // A whole text as the model reads it, with the tokens that its kind adds: T5's eos behind, BERT's
-  // [CLS] and [SEP] around, Llama 3's bos in front. Special tokens in the text stay text.
+  // A whole text as the model reads it: in the prompt, if one is set, and with the tokens that its
+  // kind adds: T5's eos behind, BERT's [CLS] and [SEP] around, Llama 3's bos in front. Special
+  // tokens in the text stay text.
   std::vector<int32_t> encode(std::string_view text) const;
+  // From here on encode() puts its text in place of "{title}". Special tokens that the prompt
+  // spells are tokens; words of it that touch the title are cut into pieces together with it.
+  // DataError unless is_prompt(prompt).
+  void set_prompt(const std::string& prompt);
   // A part of a text: nothing is added.
   std::vector<int32_t> encode_part(std::string_view text, SpecialText special) const;
   std::string_view piece(int32_t id) const;  // as the vocabulary spells it
@@ -50,7 +55,14 @@ class Tokenizer {
  private:
   explicit Tokenizer(std::unique_ptr<TextEncoder> encoder);
   std::unique_ptr<TextEncoder> encoder_;
+  // What the prompt puts around a title: tokens, and the text that touches it.
+  std::vector<int32_t> tokens_before_, tokens_after_;
+  std::string text_before_, text_after_;
 };
+
+constexpr const char* kTitlePlace = "{title}";
+// Whether a prompt has one place for the title.
+bool is_prompt(std::string_view prompt);
 
 struct TokenizerTraining {
   int32_t num_pieces = 4000;           // an upper bound: a small corpus gives fewer

@@ -120,7 +120,7 @@ std::optional<checkpoints::Checkpoint> checkpoint_to_resume(const TrainArgs& a) 
 void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
                    const std::string& path) {
   for (const char* key : {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax",
-                          "train", "dropout", "text-rows"}) {
+                          "train", "dropout", "text-rows", "prompt"}) {
     const nlohmann::json was = before.value(key, nlohmann::json());
     if (was != now.at(key)) {
       throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(), was.dump(),
@@ -206,8 +206,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);
   const data::Tokenizer& tokenizer = start.tokenizer;
-  trainer::T5Model model(start.config, a.model.part, a.model.text_rows);
-  model.set_encoder_rate(a.model.encoder_rate);
+  const std::unique_ptr<trainer::IdModel> made = make_model(start, a.model);
+  trainer::IdModel& model = *made;
   std::optional<trainer::BaseReport> base_report;
   if (resumed) {
     trainer::load_parameters(model, last->model);
@@ -271,7 +271,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   RunSaver saver(
       a.out, a.loop.keep,
       {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
-                 {"model", trainer::to_json(start.config)},
+                 {"model", start.shape},
+                 {"prompt", start.prompt},
                  {"train", config}},
        .files = {{tokenizer.file_name(), tokenizer.bytes()}},
        .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},

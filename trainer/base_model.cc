@@ -1,5 +1,7 @@
 #include "trainer/base_model.h"
 
+#include <span>
+
 #include <nlohmann/json.hpp>
 
 #include "dist/runtime/errors.h"
@@ -7,7 +9,7 @@
 namespace tutti::trainer {
 namespace {
 
-constexpr const char* kHead = "lm_head.weight";
+constexpr const char *kHead = "lm_head.weight", *kTextHead = "lm_head.text.weight";
 
 }  // namespace
 
@@ -22,27 +24,37 @@ nlohmann::json to_json(const BaseReport& report) {
   return json;
 }
 
-T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
-                          checkpoints::Softmax softmax) {
-  T5Config config = base.config();
+namespace {
+
+template <typename Config>
+Config shape_of_base(Config config, int64_t id_tokens, checkpoints::Softmax softmax) {
   config.id_tokens = id_tokens;
   config.text_head = config.text_head && softmax == checkpoints::Softmax::kFull;
   return config;
 }
 
-BaseReport load_base(T5Model& model, const checkpoints::HfT5& base) {
+void copy_values(const checkpoints::NamedTensor& tensor, std::span<float> out) {
+  checkpoints::copy_as_fp32(tensor, out);
+}
+void copy_values(const checkpoints::SourceTensor& tensor, std::span<float> out) {
+  tensor.copy_as_fp32(out);
+}
+
+// Fills the parameters of these names, but for ID rows and a head that the model lacks.
+template <typename Base>
+BaseReport load_named(IdModel& model, const Base& base) {
   BaseReport report;
   report.ignored = base.ignored();
-  for (const checkpoints::NamedTensor& tensor : base.tensors()) {
-    if (tensor.name == kHead && !model.config().text_head) {
+  for (const auto& tensor : base.tensors()) {
+    Parameter* parameter = model.find(tensor.name == kHead ? kTextHead : tensor.name);
+    if (tensor.name == kHead && parameter == nullptr) {
       report.ignored.push_back(
           {tensor.name, "text rows of the head: only --softmax full has them"});
       continue;
     }
-    Parameter* parameter = model.find(tensor.name == kHead ? "lm_head.text.weight" : tensor.name);
     TUTTI_CHECK(parameter != nullptr && parameter->shape == tensor.shape, tensor.name);
-    checkpoints::copy_as_fp32(
-        tensor, {parameter->value.data_ptr<float>(), static_cast<size_t>(tensor.num_elements())});
+    copy_values(tensor, {parameter->value.template data_ptr<float>(),
+                         static_cast<size_t>(tensor.num_elements())});
     report.loaded.push_back(tensor.name);
     report.num_loaded_values += tensor.num_elements();
   }
@@ -54,6 +66,24 @@ BaseReport load_base(T5Model& model, const checkpoints::HfT5& base) {
   return report;
 }
 
+}  // namespace
+
+T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
+                          checkpoints::Softmax softmax) {
+  return shape_of_base(base.config(), id_tokens, softmax);
+}
+checkpoints::LlamaConfig config_from_base(const checkpoints::LlamaSource& base, int64_t id_tokens,
+                                          checkpoints::Softmax softmax) {
+  return shape_of_base(base.config(), id_tokens, softmax);
+}
+
+BaseReport load_base(IdModel& model, const checkpoints::HfT5& base) {
+  return load_named(model, base);
+}
+BaseReport load_base(IdModel& model, const checkpoints::LlamaSource& base) {
+  return load_named(model, base);
+}
+
 T5Config config_from_encoder(const checkpoints::BertSource& base, T5Config decoder,
                              int64_t id_tokens) {
   decoder.encoder = base.config();
@@ -63,7 +93,7 @@ T5Config config_from_encoder(const checkpoints::BertSource& base, T5Config decod
   return decoder;
 }
 
-BaseReport load_encoder(T5Model& model, const checkpoints::BertSource& base) {
+BaseReport load_encoder(IdModel& model, const checkpoints::BertSource& base) {
   BaseReport report;
   report.ignored = base.ignored();
   for (const checkpoints::SourceTensor& tensor : base.tensors()) {

@@ -8,6 +8,7 @@
 
 #include "checkpoints/import/bert.h"
 #include "checkpoints/import/hf.h"
+#include "checkpoints/import/llama.h"
 #include "checkpoints/softmax.h"
 #include "trainer/models/t5.h"
 
@@ -26,14 +27,17 @@ nlohmann::json to_json(const BaseReport& report);
 // the softmax that reaches them.
 T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
                           checkpoints::Softmax softmax);
+checkpoints::LlamaConfig config_from_base(const checkpoints::LlamaSource& base, int64_t id_tokens,
+                                          checkpoints::Softmax softmax);
 
 // Fills a model of that shape, all but its ID rows: these keep what they hold.
-BaseReport load_base(T5Model& model, const checkpoints::HfT5& base);
+BaseReport load_base(IdModel& model, const checkpoints::HfT5& base);
+BaseReport load_base(IdModel& model, const checkpoints::LlamaSource& base);
 
 // `decoder` over this encoder: its cross-attention reads the encoder's token states.
 T5Config config_from_encoder(const checkpoints::BertSource& base, T5Config decoder,
                              int64_t id_tokens);
 // Fills the encoder of a model of that shape; the decoder keeps what it holds.
-BaseReport load_encoder(T5Model& model, const checkpoints::BertSource& base);
+BaseReport load_encoder(IdModel& model, const checkpoints::BertSource& base);
 
 }  // namespace tutti::trainer

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <initializer_list>
 #include <vector>
 
 #include <ATen/TensorOperators.h>
@@ -18,14 +19,27 @@ double root_mean_square(const at::Tensor& t) {
   return t.square().mean(at::kDouble).sqrt().item<double>();
 }
 
+// The parameter that a kind of model has under one of these names.
+const Parameter& one_of(IdModel& model, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (const Parameter* found = model.find(name)) return *found;
+  }
+  fail_check("the model has one of the names", *names.begin());
+}
+
 }  // namespace
 
 void scale_id_rows_to_base(IdModel& model) {
   const c10::NoGradGuard no_grad;
+  const RowDeviation drawn = model.id_row_deviation();
   model.find("id_embedding.weight")
-      ->value.mul_(root_mean_square(model.find("shared.weight")->value));
+      ->value.mul_(
+          root_mean_square(one_of(model, {"shared.weight", "model.embed_tokens.weight"}).value) /
+          drawn.read);
   if (Parameter* head = model.find("lm_head.id.weight")) {
-    head->value.div_(root_mean_square(model.find("decoder.final_layer_norm.weight")->value));
+    const Parameter& norm = one_of(model, {"decoder.final_layer_norm.weight", "model.norm.weight"});
+    head->value.div_(root_mean_square(norm.value) * drawn.head *
+                     std::sqrt(static_cast<double>(model.width())));
   }
 }
 
@@ -36,7 +50,9 @@ void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uin
   auto* embedding = model.find("id_embedding.weight")->value.data_ptr<float>();
   Parameter* untied = model.find("lm_head.id.weight");
   auto* head = untied == nullptr ? nullptr : untied->value.data_ptr<float>();
-  const auto head_scale = static_cast<float>(std::pow(d_model, -0.5));
+  const RowDeviation drawn = model.id_row_deviation();
+  const auto read_scale = static_cast<float>(drawn.read),
+             head_scale = static_cast<float>(drawn.head);
 
   Rng rng(seed, Purpose::kIdTokens);
   std::vector<float> projection(dim * d_model);  // [dim, d_model]
@@ -66,7 +82,7 @@ void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uin
         for (int64_t j = 0; j < d_model; ++j) row[j] += x * projection[k * d_model + j];
       }
       const int64_t token = level.first_token + t;
-      std::copy(row.begin(), row.end(), embedding + token * d_model);
+      for (int64_t j = 0; j < d_model; ++j) embedding[token * d_model + j] = read_scale * row[j];
       if (head == nullptr) continue;
       for (int64_t j = 0; j < d_model; ++j) head[token * d_model + j] = head_scale * row[j];
     }

@@ -14,7 +14,7 @@ void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uin
 
 // Gives ID rows that start at the scale of IdModel::initialize the scale that a loaded base works
 // at: what the decoder reads is as large as text rows are, and the first logits of an untied head
-// have a deviation of about 1, whatever the weights of the decoder's last norm.
+// have a deviation of about 1, whatever the weights of the last norm.
 void scale_id_rows_to_base(IdModel& model);
 
 }  // namespace tutti::trainer

@@ -18,11 +18,15 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
   auto model = make_model(checkpoint.state.value("model", nlohmann::json::object()),
                           (checkpoint.path / checkpoints::kStateFile).string());
   load_parameters(*model, checkpoint.model);
+  data::Tokenizer tokenizer = data::Tokenizer::from_folder(checkpoint.path);
+  if (const auto prompt = checkpoint.state.find("prompt"); prompt != checkpoint.state.end()) {
+    tokenizer.set_prompt(prompt->get<std::string>());
+  }
   return {.path = checkpoint.path,
           .manifest = checkpoint.manifest,
           .state = checkpoint.state,
           .model = std::move(model),
-          .tokenizer = data::Tokenizer::from_folder(checkpoint.path)};
+          .tokenizer = std::move(tokenizer)};
 }
 
 namespace {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "checkpoints/import/llama_parts.h"
 #include "data/tokenizer.h"
@@ -27,6 +28,16 @@ LlamaSource& LlamaSource::operator=(LlamaSource&&) noexcept = default;
 LlamaSource LlamaSource::open(const fs::path& path) {
   LlamaParts parts = fs::is_directory(path) ? read_hf_llama(path) : read_gguf_llama(path);
   return LlamaSource(std::make_unique<Impl>(Impl{.path = path, .parts = std::move(parts)}));
+}
+
+bool LlamaSource::is_at(const fs::path& path) {
+  if (fs::is_regular_file(path)) return true;
+  std::ifstream in(path / "config.json", std::ios::binary);
+  const nlohmann::json config = nlohmann::json::parse(in, nullptr, /*allow_exceptions=*/false);
+  const auto type = config.is_object() ? config.find("model_type") : config.end();
+  return config.is_object() && type != config.end() &&
+         (*type == name_of(LlamaFamily::kLlama) || *type == name_of(LlamaFamily::kQwen2) ||
+          *type == name_of(LlamaFamily::kQwen3));
 }
 
 const LlamaConfig& LlamaSource::config() const {

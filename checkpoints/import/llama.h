@@ -19,6 +19,9 @@ class LlamaSource {
   // follow, a missing tensor, one too many, another shape or type, a tied head that differs from
   // the embedding.
   static LlamaSource open(const std::filesystem::path& path);
+  // Whether `path` says that it is one: a file, or a folder whose config.json has one of these
+  // families as its model_type. Anything else about it may be wrong still.
+  static bool is_at(const std::filesystem::path& path);
   ~LlamaSource();
   LlamaSource(LlamaSource&&) noexcept;
   LlamaSource& operator=(LlamaSource&&) noexcept;

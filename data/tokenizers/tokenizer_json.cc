@@ -166,7 +166,23 @@ class JsonEncoder final : public TextEncoder {
 
   std::string_view piece(int32_t id) const override { return pieces_[static_cast<size_t>(id)]; }
 
+  size_t end_of_last_special(std::string_view text) const override {
+    const std::vector<TextPiece> parts = in_text_.split(text, SpecialText::kAsTokens);
+    const auto last = std::find_if(parts.rbegin(), parts.rend(), is_token);
+    return last == parts.rend() ? 0 : end_of(*last, text);
+  }
+  size_t begin_of_first_special(std::string_view text) const override {
+    const std::vector<TextPiece> parts = in_text_.split(text, SpecialText::kAsTokens);
+    const auto first = std::find_if(parts.begin(), parts.end(), is_token);
+    return first == parts.end() ? text.size() : end_of(*first, text) - first->text.size();
+  }
+
  private:
+  static bool is_token(const TextPiece& part) { return part.id >= 0; }
+  static size_t end_of(const TextPiece& part, std::string_view text) {
+    return static_cast<size_t>(part.text.data() - text.data()) + part.text.size();
+  }
+
   Steps steps_;
   AddedTokens in_text_, in_normalized_;
   std::vector<std::string> pieces_;  // by id, empty where there is none

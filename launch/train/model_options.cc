@@ -2,6 +2,9 @@
 
 #include <utility>
 
+#include <fmt/core.h>
+
+#include "data/tokenizer.h"
 #include "dist/runtime/errors.h"
 #include "launch/option_checks.h"
 
@@ -20,12 +23,6 @@ constexpr ShapeOption kShape[] = {
     {"d-ff", "width of the feed-forward layers", &trainer::T5Config::d_ff},
     {"num-layers", "encoder layers", &trainer::T5Config::num_layers},
     {"num-decoder-layers", "decoder layers", &trainer::T5Config::num_decoder_layers}};
-
-[[noreturn]] void refuse(const std::string& option, const std::string& found,
-                         const std::string& expected, const std::string& cure = "") {
-  throw UsageError(
-      Problem{.file = {}, .place = option, .found = found, .expected = expected, .cure = cure});
-}
 
 // Shape and vocabulary are the base's.
 void check_base(const ModelArgs& a) {
@@ -64,15 +61,30 @@ void check_base(const ModelArgs& a) {
   }
 }
 
+// An option cannot hold a line end of its own: a config file has one option a line.
+std::string with_line_ends(std::string text) {
+  for (size_t at = text.find("\\n"); at != std::string::npos; at = text.find("\\n", at)) {
+    text.replace(at, 2, "\n");
+  }
+  return text;
+}
+
 }  // namespace
+
+void refuse(const std::string& option, const std::string& found, const std::string& expected,
+            const std::string& cure) {
+  throw UsageError(
+      Problem{.file = {}, .place = option, .found = found, .expected = expected, .cure = cure});
+}
 
 void declare(Options& options, ModelArgs& a) {
   options
-      .add(
-          "base", &a.base,
-          "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1 or Flan-T5 with "
-          "its tokenizer), or the name of an installed one (minilm: as --encoder minilm); empty: a "
-          "new model")
+      .add("base", &a.base,
+           "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1, Flan-T5, "
+           "Llama, "
+           "Qwen2 or Qwen3 with its tokenizer), a GGUF file (Llama, Qwen2, Qwen3), or the name of "
+           "an "
+           "installed one (smollm2; minilm: as --encoder minilm); empty: a new model")
       .add("encoder", &a.encoder,
            "folder of a BERT of Hugging Face transformers that reads the titles, under a new "
            "decoder; minilm: all-MiniLM-L6-v2 where its Python package is installed")
@@ -84,6 +96,10 @@ void declare(Options& options, ModelArgs& a) {
            "what a token is normalised over: level (rows of its position) | trie (tokens that "
            "exist there) | ids (all ID rows) | full (text too: for engines that cannot constrain)")
       .add("dropout", &a.dropout, "rate, in T5's places")
+      .add(
+          "prompt", &a.prompt,
+          "what the model reads of a title: a text with {title} in it (\\n: a line end), kept with "
+          "the checkpoint; empty: '{title}', and '{title}\\n' for a decoder-only model")
       .add("vocabulary", &a.vocabulary,
            "a spiece.model to use; empty: one is trained on the training titles")
       .add("vocabulary-size", &a.vocabulary_size, "pieces of the trained vocabulary, at most");
@@ -94,7 +110,7 @@ void declare(Options& options, ModelArgs& a) {
       .add(
           "text-rows", &a.text_rows_name,
           "rows of the title vocabulary: sparse (AdamW moves those that a step reads) | dense (all "
-          "of them, as any other weight)");
+          "of them, as any other weight; a vocabulary that a head predicts with is always so)");
 }
 
 void check(ModelArgs& a) {
@@ -114,6 +130,10 @@ void check(ModelArgs& a) {
   }
   if (!a.base.empty() && !a.encoder.empty()) {
     refuse("--base", a.base, "none beside --encoder", "give one of them");
+  }
+  a.prompt = with_line_ends(a.prompt);
+  if (!a.prompt.empty() && !data::is_prompt(a.prompt)) {
+    refuse("--prompt", a.prompt, fmt::format("a text with one {}", data::kTitlePlace));
   }
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);

@@ -6,14 +6,15 @@
 #include "checkpoints/softmax.h"
 #include "launch/options.h"
 #include "trainer/models/t5.h"
+#include "trainer/models/training_form.h"
 
 namespace tutti::launch {
 
 // What is trained: the model's shape, what it starts from, its vocabulary, its loss, and how much
 // of it may change.
 struct ModelArgs {
-  std::string base, encoder, vocabulary, start_ids = "codebook", softmax_name = "level",
-                                         part_name = "all", text_rows_name = "sparse";
+  std::string base, encoder, vocabulary, prompt, start_ids = "codebook", softmax_name = "level",
+                                                 part_name = "all", text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
   trainer::T5Config t5;
@@ -24,6 +25,9 @@ struct ModelArgs {
 };
 
 void declare(Options& options, ModelArgs& a);
+// UsageError naming the option whose value does not go with what is at hand.
+[[noreturn]] void refuse(const std::string& option, const std::string& found,
+                         const std::string& expected, const std::string& cure = "");
 // UsageError naming the option; resolves names (a base that is an encoder becomes `encoder`).
 void check(ModelArgs& a);
 

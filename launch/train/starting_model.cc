@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -12,6 +13,7 @@
 #include "dist/runtime/log.h"
 #include "launch/train/known_bases.h"
 #include "trainer/id_rows.h"
+#include "trainer/models/make_model.h"
 #include "trainer/training_data.h"
 
 namespace tutti::launch {
@@ -45,30 +47,31 @@ void log_report(const trainer::BaseReport& report, const std::string& base) {
                         ignored.empty() ? "none" : fmt::format("{}", fmt::join(ignored, ", "))));
 }
 
-}  // namespace
+constexpr const char *kTitleAlone = "{title}", *kTitleOnALine = "{title}\n";
 
-StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
-                                  const ids::IdTable& table, Communicator& comm) {
-  if (!a.encoder.empty()) {
-    checkpoints::BertSource encoder = checkpoints::BertSource::open(find_base(a.encoder));
-    return {.tokenizer = data::Tokenizer::from_bytes(encoder.tokenizer_json(),
-                                                     (encoder.path() / "tokenizer.json").string()),
-            .config = trainer::config_from_encoder(encoder, a.t5, table.num_tokens()),
-            .encoder = std::move(encoder)};
-  }
-  if (a.base.empty()) {
-    StartingModel start = {.tokenizer = shared_tokenizer(a, dataset, comm), .config = a.t5};
-    start.config.text_rows = start.tokenizer.num_pieces();
-    start.config.id_tokens = table.num_tokens();
-    start.config.text_head = a.softmax == checkpoints::Softmax::kFull;
-    return start;
-  }
-  const std::filesystem::path path = find_base(a.base);
-  if (std::filesystem::is_regular_file(path)) {
-    throw UsageError(Problem{path.string(), "--base", "a file of a decoder-only model (GGUF)",
-                             "a folder of a T5, or minilm",
-                             "training from decoder-only models is not there yet"});
-  }
+StartingModel from_new(const ModelArgs& a, const data::Dataset& dataset, const ids::IdTable& table,
+                       Communicator& comm) {
+  data::Tokenizer tokenizer = shared_tokenizer(a, dataset, comm);
+  trainer::T5Config config = a.t5;
+  config.text_rows = tokenizer.num_pieces();
+  config.id_tokens = table.num_tokens();
+  config.text_head = a.softmax == checkpoints::Softmax::kFull;
+  return {
+      .tokenizer = std::move(tokenizer), .prompt = kTitleAlone, .shape = trainer::to_json(config)};
+}
+
+StartingModel from_encoder(const ModelArgs& a, const ids::IdTable& table) {
+  checkpoints::BertSource encoder = checkpoints::BertSource::open(find_base(a.encoder));
+  return {
+      .tokenizer = data::Tokenizer::from_bytes(encoder.tokenizer_json(),
+                                               (encoder.path() / "tokenizer.json").string()),
+      .prompt = kTitleAlone,
+      .shape = trainer::to_json(trainer::config_from_encoder(encoder, a.t5, table.num_tokens())),
+      .base = std::move(encoder)};
+}
+
+StartingModel from_t5(const ModelArgs& a, const std::filesystem::path& path,
+                      const ids::IdTable& table) {
   checkpoints::HfT5 base = checkpoints::HfT5::open(path);
   data::Tokenizer tokenizer = data::Tokenizer::from_file(base.vocabulary_path());
   const trainer::T5Config config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
@@ -80,30 +83,91 @@ StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& datas
                 .expected = fmt::format("at most the model's {} rows", config.text_rows),
                 .cure = "give the vocabulary that the model was trained with"});
   }
-  return {.tokenizer = std::move(tokenizer), .config = config, .base = std::move(base)};
+  return {.tokenizer = std::move(tokenizer),
+          .prompt = kTitleAlone,
+          .shape = trainer::to_json(config),
+          .base = std::move(base)};
+}
+
+StartingModel from_llama(const ModelArgs& a, const std::filesystem::path& path,
+                         const ids::IdTable& table) {
+  if (a.dropout > 0) {
+    refuse("--dropout", std::to_string(a.dropout), "0 with a decoder-only --base",
+           "Llama and Qwen have no dropout");
+  }
+  checkpoints::LlamaSource base = checkpoints::LlamaSource::open(path);
+  return {
+      .tokenizer = data::Tokenizer::from_bytes(base.tokenizer_json(), path.string()),
+      .prompt = kTitleOnALine,
+      .shape = checkpoints::to_json(trainer::config_from_base(base, table.num_tokens(), a.softmax)),
+      .base = std::move(base)};
+}
+
+StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
+                           const ids::IdTable& table, Communicator& comm) {
+  if (!a.encoder.empty()) return from_encoder(a, table);
+  if (a.base.empty()) return from_new(a, dataset, table, comm);
+  const std::filesystem::path path = find_base(a.base);
+  return checkpoints::LlamaSource::is_at(path) ? from_llama(a, path, table)
+                                               : from_t5(a, path, table);
+}
+
+}  // namespace
+
+StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
+                                  const ids::IdTable& table, Communicator& comm) {
+  StartingModel start = from_options(a, dataset, table, comm);
+  if (!a.prompt.empty()) start.prompt = a.prompt;
+  start.tokenizer.set_prompt(start.prompt);
+  if (start.tokenizer.encode("").empty()) {
+    refuse("--prompt", start.prompt, "text beside {title}",
+           "this tokenizer adds no token of its own, and a title may have none");
+  }
+  return start;
 }
 
 StartingModel resumed_model(const checkpoints::Checkpoint& last) {
-  return {
-      .tokenizer = data::Tokenizer::from_folder(last.path),
-      .config = trainer::t5_config_from_json(last.state.value("model", nlohmann::json::object()),
-                                             (last.path / checkpoints::kStateFile).string())};
+  StartingModel start = {.tokenizer = data::Tokenizer::from_folder(last.path),
+                         .prompt = last.state.value("prompt", std::string(kTitleAlone)),
+                         .shape = last.state.value("model", nlohmann::json::object())};
+  start.tokenizer.set_prompt(start.prompt);
+  return start;
 }
 
-std::optional<trainer::BaseReport> fill_model(trainer::T5Model& model, const StartingModel& start,
+std::unique_ptr<trainer::IdModel> make_model(const StartingModel& start, const ModelArgs& a) {
+  // A head that is tied to the text rows reads them all when it predicts text.
+  const bool dense =
+      a.softmax == checkpoints::Softmax::kFull && start.shape.value("tie_word_embeddings", false);
+  auto model = trainer::make_model(
+      start.shape, checkpoints::kStateFile,
+      {.part = a.part, .text_rows = dense ? trainer::TextRows::kDense : a.text_rows});
+  model->set_rate("bert.", a.encoder_rate);
+  return model;
+}
+
+std::optional<trainer::BaseReport> fill_model(trainer::IdModel& model, const StartingModel& start,
                                               const ModelArgs& a, const ids::IdTable& table,
                                               uint64_t seed) {
   model.initialize(seed);
   if (a.start_ids == "codebook") trainer::start_id_rows_from_codebooks(model, table, seed);
-  if (start.encoder) {
-    trainer::BaseReport report = trainer::load_encoder(model, *start.encoder);
-    log_report(report, start.encoder->path().string());
-    return report;
+  std::optional<trainer::BaseReport> report;
+  std::string path;
+  if (const auto* t5 = std::get_if<checkpoints::HfT5>(&start.base)) {
+    report = trainer::load_base(model, *t5);
+    path = t5->folder().string();
+  } else if (const auto* llama = std::get_if<checkpoints::LlamaSource>(&start.base)) {
+    report = trainer::load_base(model, *llama);
+    path = llama->path().string();
+  } else if (const auto* encoder = std::get_if<checkpoints::BertSource>(&start.base)) {
+    report = trainer::load_encoder(model, *encoder);
+    path = encoder->path().string();
   }
-  if (!start.base) return std::nullopt;
-  trainer::BaseReport report = trainer::load_base(model, *start.base);
-  trainer::scale_id_rows_to_base(model);
-  log_report(report, start.base->folder().string());
+  if (!report) return std::nullopt;
+  // Over an encoder the decoder is new, and its rows with it.
+  if (!std::holds_alternative<checkpoints::BertSource>(start.base)) {
+    trainer::scale_id_rows_to_base(model);
+  }
+  log_report(*report, path);
   return report;
 }
 

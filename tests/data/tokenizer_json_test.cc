@@ -68,6 +68,36 @@ TEST(TokenizerJson, LeavesSpecialTokensInTitlesAsText) {
   EXPECT_EQ(tokenizer.encode_part("<|im_end|>", SpecialText::kAsTokens), std::vector<int32_t>{2});
 }
 
+TEST(TokenizerJson, ReadsAPromptAsTheWholeTextWithTheTitleInIt) {
+  const std::string bytes = golden("smollm")["tokenizer"].dump();
+  const Tokenizer plain = Tokenizer::from_bytes(bytes, "x");
+  for (const std::string& prompt :
+       {std::string("{title}\n"), std::string("playlist: {title}"),
+        std::string("<|im_start|>user\nsongs for {title}<|im_end|>\n<|im_start|>ids: ")}) {
+    Tokenizer tokenizer = Tokenizer::from_bytes(bytes, "x");
+    tokenizer.set_prompt(prompt);
+    for (const std::string& title : {std::string("rainy evening"), std::string("90s \U0001F525")}) {
+      std::string whole = prompt;
+      whole.replace(whole.find("{title}"), 7, title);
+      EXPECT_EQ(tokenizer.encode(title), plain.encode_part(whole, SpecialText::kAsTokens)) << whole;
+    }
+    const auto specials = [](const std::vector<int32_t>& ids) {
+      return std::count_if(ids.begin(), ids.end(), [](int32_t id) { return id <= 2; });
+    };
+    EXPECT_EQ(specials(tokenizer.encode("<|im_end|>")), specials(tokenizer.encode("x")))
+        << "a title that spells a special token stays text";
+  }
+}
+
+TEST(TokenizerJson, RefusesAPromptWithoutOnePlaceForTheTitle) {
+  Tokenizer tokenizer = Tokenizer::from_bytes(golden("smollm")["tokenizer"].dump(), "x");
+  for (const char* prompt : {"", "title", "{title} {title}"}) {
+    EXPECT_FALSE(is_prompt(prompt));
+    EXPECT_THAT(message_of<DataError>([&] { tokenizer.set_prompt(prompt); }),
+                HasSubstr("one {title}"));
+  }
+}
+
 struct Damage {
   const char* name;
   const char* tokenizer;  // which golden is damaged

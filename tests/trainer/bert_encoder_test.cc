@@ -115,7 +115,7 @@ TEST_F(DecoderOverBert, TrainsTheEncoderAtARateOfItsOwn) {
   const auto moved = [&](double rate) {
     T5Model model(config_);
     model.initialize(3);
-    model.set_encoder_rate(rate);
+    model.set_rate("bert.", rate);
     std::map<std::string, at::Tensor> before, by;
     for (const Parameter& p : model.parameters()) before[p.name] = p.value.detach().clone();
     AdamW optimizer(model, {.weight_decay = 0});

@@ -1,5 +1,6 @@
 #include "trainer/models/llama.h"
 
+#include <cmath>
 #include <vector>
 
 #include <ATen/Parallel.h>
@@ -13,6 +14,7 @@
 
 #include "ids/trie.h"
 #include "tests/trainer/small_world.h"
+#include "trainer/id_rows.h"
 #include "trainer/loss.h"
 #include "trainer/models/make_model.h"
 
@@ -131,6 +133,57 @@ TEST_F(LlamaTraining, ChangesIdRowsOnlyWhenAllElseIsFrozen) {
       EXPECT_GT(p.value.grad().norm().item<double>(), 0) << p.name;
     }
   }
+}
+
+// A tied vocabulary that predicts nothing: its gradient as a list of rows is that of dense rows.
+TEST_F(LlamaTraining, KeepsTheGradientOfTiedTextRowsAsTheRowsTouched) {
+  checkpoints::LlamaConfig config = small_llama(table_.num_tokens());
+  config.tie_word_embeddings = true;
+  LlamaModel dense(config), sparse(config, TrainedPart::kAll, TextRows::kSparse);
+  dense.initialize(3);
+  sparse.initialize(3);
+  packed_loss(dense, batch_, table_).backward();
+  packed_loss(sparse, batch_, table_).backward();
+  const char* name = "model.embed_tokens.weight";
+  const Parameter& rows = *sparse.find(name);
+  ASSERT_TRUE(rows.rows);
+  EXPECT_TRUE(rows.rows->dense().equal(dense.find(name)->value.grad()));
+  std::vector<bool> is_read(static_cast<size_t>(config.text_rows), false);
+  size_t num_read = 0;
+  for (const OwnedGroup& group : owned_) {
+    for (const int32_t token : group.title_tokens) {
+      num_read += is_read.at(token) ? 0 : 1;
+      is_read[token] = true;
+    }
+  }
+  EXPECT_EQ(rows.rows->rows().size(), num_read);
+  EXPECT_LT(num_read, is_read.size());
+  EXPECT_LT(sparse.flat_values().numel(), dense.flat_values().numel());
+}
+
+// The rows of ID tokens start as large as the text rows of a base are, and an untied head predicts
+// with logits of a deviation of about 1.
+TEST(LlamaIdRows, TakeTheScaleOfALoadedBase) {
+  ids::IdTable table = random_id_table(50, 4, 1);
+  table.vector_dim = 3;
+  table.token_vectors.resize(static_cast<size_t>(table.num_tokens()) * 3);
+  for (size_t i = 0; i < table.token_vectors.size(); ++i) {
+    table.token_vectors[i] = static_cast<float>(i % 7) - 3;
+  }
+  LlamaModel model(small_llama(table.num_tokens()));
+  model.initialize(1);
+  {
+    const c10::NoGradGuard no_grad;
+    model.find("model.embed_tokens.weight")->value.mul_(7);
+    model.find("model.norm.weight")->value.fill_(4);
+  }
+  start_id_rows_from_codebooks(model, table, 1);
+  scale_id_rows_to_base(model);
+  const auto rms = [&](const char* name) {
+    return model.find(name)->value.detach().square().mean().sqrt().item<double>();
+  };
+  EXPECT_NEAR(rms("id_embedding.weight") / rms("model.embed_tokens.weight"), 1.0, 0.2);
+  EXPECT_NEAR(rms("lm_head.id.weight") * 4 * std::sqrt(24.0), 1.0, 0.2);
 }
 
 }  // namespace

@@ -63,6 +63,12 @@ struct UnitFlops {
   double node_pair = 0;    // attention of a node to a title token or to a node on its path
 };
 
+// The standard deviations of the rows of ID tokens that IdModel::initialize() draws: of those that
+// are read, and of those of an untied head.
+struct RowDeviation {
+  double read = 1, head = 1;
+};
+
 // A model that reads a title and writes track IDs token by token: what Trainer, beam search,
 // evaluation and the stores see. It does not know of ranks, files or tokenizers. Rows of ID tokens
 // are parameters of their own: "id_embedding.weight" [id_tokens, width] is what the model reads,
@@ -77,6 +83,7 @@ class IdModel {
   virtual int64_t id_tokens() const = 0;
   virtual int64_t text_rows() const = 0;
   virtual UnitFlops unit_flops() const = 0;
+  virtual RowDeviation id_row_deviation() const = 0;
 
   const std::vector<Parameter>& parameters() const { return store().all(); }
   std::vector<Parameter>& parameters() { return store().all(); }
@@ -89,6 +96,9 @@ class IdModel {
   int64_t num_decay_elements() const { return store().num_decay_elements(); }
   int64_t num_parameters() const { return store().num_parameters(); }  // trainable, without padding
   void zero_gradients() { store().zero_gradients(); }
+  // The share of the learning rate that parameters with this beginning of a name learn at. Before
+  // an optimizer is made of them.
+  void set_rate(const std::string& name_begin, double rate);
 
   // Moves the weights, once: before set_compute(), and before an optimizer or a reducer is made of
   // them. Tokens, lengths, trees and beams are given in host memory wherever the model is.

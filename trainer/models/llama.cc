@@ -85,8 +85,9 @@ at::Tensor finish(const LlamaWeights& m, const at::Tensor& x, const std::vector<
 
 }  // namespace
 
-LlamaModel::LlamaModel(const checkpoints::LlamaConfig& config, TrainedPart trained)
-    : weights_(std::make_unique<LlamaWeights>(config, trained)) {}
+LlamaModel::LlamaModel(const checkpoints::LlamaConfig& config, TrainedPart trained,
+                       TextRows text_rows)
+    : weights_(std::make_unique<LlamaWeights>(config, trained, text_rows)) {}
 LlamaModel::~LlamaModel() = default;
 LlamaModel::LlamaModel(LlamaModel&&) noexcept = default;
 
@@ -104,6 +105,9 @@ int64_t LlamaModel::id_tokens() const {
 }
 int64_t LlamaModel::text_rows() const {
   return config().text_rows;
+}
+RowDeviation LlamaModel::id_row_deviation() const {
+  return {.read = kDeviation, .head = kDeviation};
 }
 ParameterStore& LlamaModel::store() {
   return weights_->parameters;

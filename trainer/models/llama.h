@@ -7,7 +7,7 @@
 
 #include "checkpoints/llama_config.h"
 #include "trainer/models/id_model.h"
-#include "trainer/models/t5.h"
+#include "trainer/models/training_form.h"
 
 namespace tutti::trainer {
 
@@ -19,9 +19,11 @@ struct LlamaWeights;
 // hidden_size]. Has no dropout.
 class LlamaModel final : public IdModel {
  public:
-  // Parameters allocated, not initialised. kDecoder: all but the embedding of text.
+  // Parameters allocated, not initialised. A tied text vocabulary whose gradient is kept sparse has
+  // no head for text.
   explicit LlamaModel(const checkpoints::LlamaConfig& config,
-                      TrainedPart trained = TrainedPart::kAll);
+                      TrainedPart trained = TrainedPart::kAll,
+                      TextRows text_rows = TextRows::kDense);
   ~LlamaModel() override;
   LlamaModel(LlamaModel&&) noexcept;
 
@@ -30,6 +32,7 @@ class LlamaModel final : public IdModel {
   int64_t width() const override;
   int64_t id_tokens() const override;
   int64_t text_rows() const override;
+  RowDeviation id_row_deviation() const override;
   UnitFlops unit_flops() const override;
 
   // HF's initialisation: matrices from N(0, 0.02), norms 1, biases 0.
@@ -43,7 +46,7 @@ class LlamaModel final : public IdModel {
                   const at::Tensor& title) const override;
 
   at::Tensor id_head() const override;
-  // Only when the head is tied or the config has a text head.
+  // Only when the head is tied to dense rows or the config has a text head.
   at::Tensor text_head() const override;
 
  protected:

@@ -53,13 +53,14 @@ LlamaLayer layer_of(const ParameterStore& store, const checkpoints::LlamaConfig&
 
 }  // namespace
 
-LlamaWeights::LlamaWeights(const checkpoints::LlamaConfig& shape, TrainedPart trained)
-    : config(shape) {
+LlamaWeights::LlamaWeights(const checkpoints::LlamaConfig& shape, TrainedPart trained,
+                           TextRows text_rows)
+    : config(shape), dense_text(text_rows == TextRows::kDense) {
   const auto declare = [&](const std::string& name, std::vector<int64_t> size) {
     const bool is_matrix = size.size() > 1;  // biases and norms do not decay
     parameters.declare(name, std::move(size), is_matrix, is_trained(name, trained));
   };
-  if (config.tie_word_embeddings) {  // the head reads all rows when it predicts text
+  if (dense_text) {
     declare(kText, {config.text_rows, config.hidden_size});
   } else {
     parameters.declare_rows(kText, {config.text_rows, config.hidden_size},
@@ -86,7 +87,7 @@ void LlamaWeights::bind() {
   id_embedding = parameters.weight({"id_embedding.weight"});
   if (config.tie_word_embeddings) {
     id_head = parameters.value("id_embedding.weight");
-    text_head = parameters.value(kText);
+    if (dense_text) text_head = parameters.value(kText);
   } else {
     id_head = parameters.value("lm_head.id.weight");
     if (config.text_head) text_head = parameters.value("lm_head.text.weight");

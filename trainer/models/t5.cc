@@ -29,17 +29,6 @@ double initial_deviation(const std::string& name, const T5Config& c) {
 
 }  // namespace
 
-TrainedPart trained_part_from_name(const std::string& name) {
-  if (name == "all") return TrainedPart::kAll;
-  if (name == "id-rows") return TrainedPart::kIdRows;
-  if (name == "decoder") return TrainedPart::kDecoder;
-  throw UsageError(Problem{.file = {},
-                           .place = "--train",
-                           .found = name,
-                           .expected = "all, id-rows or decoder",
-                           .cure = {}});
-}
-
 T5Model::T5Model(const T5Config& config, TrainedPart trained, TextRows text_rows)
     : weights_(std::make_unique<T5Weights>(config, trained, text_rows)) {}
 T5Model::~T5Model() = default;
@@ -60,6 +49,9 @@ int64_t T5Model::id_tokens() const {
 int64_t T5Model::text_rows() const {
   return config().text_rows;
 }
+RowDeviation T5Model::id_row_deviation() const {
+  return {.read = 1.0, .head = std::pow(static_cast<double>(width()), -0.5)};
+}
 ParameterStore& T5Model::store() {
   return weights_->parameters;
 }
@@ -71,12 +63,6 @@ ComputeOptions& T5Model::compute() {
 }
 void T5Model::bind() {
   weights_->bind();
-}
-
-void T5Model::set_encoder_rate(double rate) {
-  for (Parameter& p : parameters()) {
-    if (p.name.starts_with("bert.")) p.rate = rate;
-  }
 }
 
 void T5Model::initialize(uint64_t seed) {

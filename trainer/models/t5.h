@@ -9,6 +9,7 @@
 
 #include "checkpoints/t5_config.h"
 #include "trainer/models/id_model.h"
+#include "trainer/models/training_form.h"
 
 namespace tutti::trainer {
 
@@ -19,21 +20,6 @@ using checkpoints::to_json;
 
 struct T5Weights;
 
-// Which parameters training may change; the others cost no gradient, no optimizer state and no
-// all-reduce.
-enum class TrainedPart {
-  kAll,
-  kIdRows,   // the rows of ID tokens: what the decoder reads and what it predicts with
-  kDecoder,  // these, the decoder's layers and, over BERT, what it starts from
-};
-TrainedPart trained_part_from_name(const std::string& name);  // UsageError: all, id-rows, decoder
-
-// How the gradient of the title vocabulary "shared.weight" is kept, of which a step reads few rows.
-enum class TextRows {
-  kSparse,  // as a list of rows; their AdamW is that of the steps that touch them
-  kDense,   // as any other parameter's. A tied vocabulary always is: its head may read all rows
-};
-
 // T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [id_tokens, d_model]
 // is what the decoder reads, "lm_head.id.weight" [id_tokens, d_model] what it predicts with (a tied
 // head predicts with what it reads). Text rows of an untied head are parameters only when the
@@ -42,7 +28,7 @@ enum class TextRows {
 // row, what the decoder starts from.
 class T5Model final : public IdModel {
  public:
-  // Parameters allocated, not initialised.
+  // Parameters allocated, not initialised. A tied text vocabulary is kept dense.
   explicit T5Model(const T5Config& config, TrainedPart trained = TrainedPart::kAll,
                    TextRows text_rows = TextRows::kSparse);
   ~T5Model() override;
@@ -53,10 +39,8 @@ class T5Model final : public IdModel {
   int64_t width() const override;
   int64_t id_tokens() const override;
   int64_t text_rows() const override;
+  RowDeviation id_row_deviation() const override;
   UnitFlops unit_flops() const override;
-
-  // The share of the learning rate that BERT's parameters learn at, where there are any.
-  void set_encoder_rate(double rate);
 
   // HF's initialisation (factor 1.0), except that an untied head starts at d_model^-0.5 so that the
   // first losses are near ln(codes).
