@@ -7,7 +7,9 @@
 
 #include "data/dataset.h"
 #include "data/string_index.h"
+#include "data/succession.h"
 #include "dist/runtime/errors.h"
+#include "dist/together.h"
 #include "ids/embeddings.h"
 #include "ids/fold_in.h"
 #include "ids/priors.h"
@@ -96,6 +98,9 @@ int run_embed_fold_in(const std::vector<std::string>& args, Communicator& comm) 
                      fmt::format("{} of {}", old_dataset.manifest().hash, a.old_dataset),
                      "give the dataset that they were made from with --old-dataset"});
   }
+  run_together(comm, [&] {
+    if (comm.is_root()) data::require_successor(old_dataset, dataset);
+  });
   ids::IalsOptions ials;
   ials.dim = old.embeddings.dim;
   ials.unobserved_weight = trained_with(old.manifest, a.embeddings, "unobserved-weight");

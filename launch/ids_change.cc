@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "data/succession.h"
 #include "dist/runtime/errors.h"
 #include "dist/together.h"
 #include "launch/option_checks.h"
@@ -51,6 +52,9 @@ CatalogueChange::CatalogueChange(const ChangeArgs& a, Communicator& comm)
   require_at_least("--threads", a.threads, 1);
   require_made_from(a.from, old_.manifest, "dataset", old_dataset_.manifest());
   require_made_from(a.embeddings, file_.manifest(), "dataset", dataset_.manifest());
+  run_together(comm, [&] {
+    if (comm.is_root()) data::require_successor(old_dataset_, dataset_);
+  });
   if (file_.dim() != old_codebooks_.dim()) {
     throw DataError({a.embeddings, "", fmt::format("vectors of {} numbers", file_.dim()),
                      fmt::format("{}, as the codebooks of {} have", old_codebooks_.dim(), a.from),

@@ -1,6 +1,7 @@
 #include <atomic>
 #include <chrono>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -134,6 +135,7 @@ nlohmann::json without_paths(nlohmann::json resolved) {
                           "ids",
                           "out",
                           "base",
+                          "warm-start",
                           "encoder",
                           "vocabulary",
                           "resume",
@@ -204,7 +206,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                   last->path.string());
   }
   const StartingModel start =
-      resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids.table, comm);
+      resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids, comm);
   const data::Tokenizer& tokenizer = start.tokenizer;
   const std::unique_ptr<trainer::IdModel> made = make_model(start, a.model);
   trainer::IdModel& model = *made;
@@ -268,15 +270,16 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   }
   if (run && resumed) run->truncate_log_after(state.step);
 
-  RunSaver saver(
-      a.out, a.loop.keep,
-      {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
-                 {"model", start.shape},
-                 {"prompt", start.prompt},
-                 {"train", config}},
-       .files = {{tokenizer.file_name(), tokenizer.bytes()}},
-       .made_from = {{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}}},
-      model, optimizer, comm);
+  std::map<std::string, std::string> made_from = start.made_from;
+  made_from.insert({{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}});
+  RunSaver saver(a.out, a.loop.keep,
+                 {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
+                            {"model", start.shape},
+                            {"prompt", start.prompt},
+                            {"train", config}},
+                  .files = {{tokenizer.file_name(), tokenizer.bytes()}},
+                  .made_from = made_from},
+                 model, optimizer, comm);
   TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
                      comm.sum(ids::probe_gemm_flops(
                          model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat, device)));

@@ -6,7 +6,6 @@
 #include <ATen/ops/empty.h>
 #include <c10/core/GradMode.h>
 
-#include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/errors.h"
 #include "trainer/models/make_model.h"
 
@@ -15,6 +14,10 @@ namespace tutti::trainer {
 LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Manifest& ids) {
   const checkpoints::Checkpoint checkpoint = checkpoints::open_checkpoint(run_or_checkpoint);
   require_made_from(checkpoint.path, checkpoint.manifest, "id-table", ids);
+  return load_model(checkpoint);
+}
+
+LoadedModel load_model(const checkpoints::Checkpoint& checkpoint) {
   auto model = make_model(checkpoint.state.value("model", nlohmann::json::object()),
                           (checkpoint.path / checkpoints::kStateFile).string());
   load_parameters(*model, checkpoint.model);

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/checkpoint_store.h"
 #include "checkpoints/shards.h"
 #include "data/tokenizer.h"
 #include "dist/runtime/artefact.h"
@@ -28,6 +29,8 @@ struct LoadedModel {
 // DataError when the checkpoint is damaged or was trained for another ID table than `ids` (both
 // hashes named).
 LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Manifest& ids);
+// Whatever its ID table.
+LoadedModel load_model(const checkpoints::Checkpoint& checkpoint);
 
 // A model and its optimizer as named tensors for the checkpoint store, and back. The tensors point
 // into the model: save before it changes. Loading throws DataError when a tensor is missing or has

@@ -24,6 +24,27 @@ constexpr ShapeOption kShape[] = {
     {"num-layers", "encoder layers", &trainer::T5Config::num_layers},
     {"num-decoder-layers", "decoder layers", &trainer::T5Config::num_decoder_layers}};
 
+// All but the loss and how much may change is the run's.
+void check_warm_start(const ModelArgs& a) {
+  constexpr const char* kExpected = "none beside --warm-start";
+  constexpr const char* kCure = "the run decides; leave it out";
+  const ModelArgs none;
+  const auto require_default = [&](const char* name, auto ModelArgs::*value) {
+    if (a.*value != none.*value) refuse(name, fmt::format("{}", a.*value), kExpected, kCure);
+  };
+  require_default("--base", &ModelArgs::base);
+  require_default("--encoder", &ModelArgs::encoder);
+  require_default("--vocabulary", &ModelArgs::vocabulary);
+  require_default("--vocabulary-size", &ModelArgs::vocabulary_size);
+  require_default("--prompt", &ModelArgs::prompt);
+  require_default("--start-ids", &ModelArgs::start_ids);
+  for (const auto& [name, meaning, size] : kShape) {
+    if (a.t5.*size != trainer::T5Config().*size) {
+      refuse(std::string("--") + name, std::to_string(a.t5.*size), kExpected, kCure);
+    }
+  }
+}
+
 // Shape and vocabulary are the base's.
 void check_base(const ModelArgs& a) {
   if (!a.encoder.empty()) {
@@ -79,6 +100,11 @@ void refuse(const std::string& option, const std::string& found, const std::stri
 
 void declare(Options& options, ModelArgs& a) {
   options
+      .add(
+          "warm-start", &a.warm_start,
+          "run folder or checkpoint to start from, trained for the table that `ids rebuild --from` "
+          "was given: weights and vocabulary are its own, tokens that are new start from their "
+          "neighbours, the optimizer starts anew")
       .add("base", &a.base,
            "model to start from: a folder of Hugging Face transformers (T5, T5 v1.1, Flan-T5, "
            "Llama, "
@@ -135,6 +161,7 @@ void check(ModelArgs& a) {
   if (!a.prompt.empty() && !data::is_prompt(a.prompt)) {
     refuse("--prompt", a.prompt, fmt::format("a text with one {}", data::kTitlePlace));
   }
+  if (!a.warm_start.empty()) return check_warm_start(a);
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
 }

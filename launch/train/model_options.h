@@ -13,8 +13,8 @@ namespace tutti::launch {
 // What is trained: the model's shape, what it starts from, its vocabulary, its loss, and how much
 // of it may change.
 struct ModelArgs {
-  std::string base, encoder, vocabulary, prompt, start_ids = "codebook", softmax_name = "level",
-                                                 part_name = "all", text_rows_name = "sparse";
+  std::string warm_start, base, encoder, vocabulary, prompt,
+      start_ids = "codebook", softmax_name = "level", part_name = "all", text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
   trainer::T5Config t5;

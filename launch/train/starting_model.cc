@@ -15,9 +15,12 @@
 #include "trainer/id_rows.h"
 #include "trainer/models/make_model.h"
 #include "trainer/training_data.h"
+#include "trainer/warm_start.h"
 
 namespace tutti::launch {
 namespace {
+
+constexpr const char* kWarmStart = "warm-start";  // role in the manifest of a checkpoint
 
 // Rank 0 makes or reads the vocabulary, so that it exists once.
 data::Tokenizer shared_tokenizer(const ModelArgs& a, const data::Dataset& dataset,
@@ -103,8 +106,25 @@ StartingModel from_llama(const ModelArgs& a, const std::filesystem::path& path,
       .base = std::move(base)};
 }
 
+StartingModel from_run(const ModelArgs& a, const ids::LoadedIdTable& ids) {
+  trainer::LoadedModel before = trainer::load_predecessor(a.warm_start, ids);
+  const std::string full = checkpoints::name_of(checkpoints::Softmax::kFull);
+  const std::string softmax = before.state.value("softmax", "");
+  if ((softmax == full) != (a.softmax == checkpoints::Softmax::kFull)) {
+    refuse("--softmax", a.softmax_name, softmax + ", as the run",
+           "text is a part of what is predicted in one of them only");
+  }
+  return {.tokenizer = std::move(before.tokenizer),
+          .prompt = before.state.value("prompt", std::string(kTitleAlone)),
+          .shape = trainer::shape_under(*before.model, ids.table),
+          .made_from = {{kWarmStart, before.manifest.hash}},
+          .base = std::move(before)};
+}
+
 StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
-                           const ids::IdTable& table, Communicator& comm) {
+                           const ids::LoadedIdTable& ids, Communicator& comm) {
+  const ids::IdTable& table = ids.table;
+  if (!a.warm_start.empty()) return from_run(a, ids);
   if (!a.encoder.empty()) return from_encoder(a, table);
   if (a.base.empty()) return from_new(a, dataset, table, comm);
   const std::filesystem::path path = find_base(a.base);
@@ -115,8 +135,8 @@ StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
 }  // namespace
 
 StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
-                                  const ids::IdTable& table, Communicator& comm) {
-  StartingModel start = from_options(a, dataset, table, comm);
+                                  const ids::LoadedIdTable& ids, Communicator& comm) {
+  StartingModel start = from_options(a, dataset, ids, comm);
   if (!a.prompt.empty()) start.prompt = a.prompt;
   start.tokenizer.set_prompt(start.prompt);
   if (start.tokenizer.encode("").empty()) {
@@ -130,6 +150,8 @@ StartingModel resumed_model(const checkpoints::Checkpoint& last) {
   StartingModel start = {.tokenizer = data::Tokenizer::from_folder(last.path),
                          .prompt = last.state.value("prompt", std::string(kTitleAlone)),
                          .shape = last.state.value("model", nlohmann::json::object())};
+  const auto warm = last.manifest.made_from.find(kWarmStart);
+  if (warm != last.manifest.made_from.end()) start.made_from.insert(*warm);
   start.tokenizer.set_prompt(start.prompt);
   return start;
 }
@@ -148,6 +170,13 @@ std::unique_ptr<trainer::IdModel> make_model(const StartingModel& start, const M
 std::optional<trainer::BaseReport> fill_model(trainer::IdModel& model, const StartingModel& start,
                                               const ModelArgs& a, const ids::IdTable& table,
                                               uint64_t seed) {
+  if (const auto* before = std::get_if<trainer::LoadedModel>(&start.base)) {
+    const int64_t added = trainer::carry_over(*before->model, table, model);
+    log::info(fmt::format("{}: step {} goes on under the new IDs, {} of {} tokens are new",
+                          before->path.string(), before->state.value("step", int64_t{0}), added,
+                          table.num_tokens()));
+    return std::nullopt;
+  }
   model.initialize(seed);
   if (a.start_ids == "codebook") trainer::start_id_rows_from_codebooks(model, table, seed);
   std::optional<trainer::BaseReport> report;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -18,6 +19,7 @@
 #include "ids/id_table.h"
 #include "launch/train/model_options.h"
 #include "trainer/base_model.h"
+#include "trainer/model_io.h"
 #include "trainer/models/id_model.h"
 
 namespace tutti::launch {
@@ -26,9 +28,11 @@ namespace tutti::launch {
 struct StartingModel {
   data::Tokenizer tokenizer;  // with the prompt
   std::string prompt;
-  nlohmann::json shape;  // see IdModel::shape()
+  nlohmann::json shape;                               // see IdModel::shape()
+  std::map<std::string, std::string> made_from = {};  // beside dataset and ID table, for manifests
   // Where weights come from; nothing: all are new, or a run goes on.
-  std::variant<std::monostate, checkpoints::HfT5, checkpoints::LlamaSource, checkpoints::BertSource>
+  std::variant<std::monostate, checkpoints::HfT5, checkpoints::LlamaSource, checkpoints::BertSource,
+               trainer::LoadedModel>
       base = {};
 };
 
@@ -36,7 +40,7 @@ struct StartingModel {
 // trained. Collective. DataError naming what is wrong with base or vocabulary, UsageError naming an
 // option that this base does not go with.
 StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
-                                  const ids::IdTable& table, Communicator& comm);
+                                  const ids::LoadedIdTable& ids, Communicator& comm);
 // The model of a run that goes on.
 StartingModel resumed_model(const checkpoints::Checkpoint& last);
 
