@@ -23,6 +23,7 @@ std::span<const Command> all_commands() {
       {"ids rebuild", "an ID table follows a changed catalogue -> ID table", run_ids_rebuild},
       {"preflight", "are the machines of a job fit to train? JSON report", run_preflight},
       {"train", "a model that writes the IDs of a title's tracks -> run", run_train},
+      {"train-biencoder", "a text encoder to compare with -> bi-encoder", run_train_biencoder},
       {"checkpoint list", "the checkpoints of a run", run_checkpoint_list},
       {"checkpoint verify", "reads all bytes of checkpoints and compares hashes",
        run_checkpoint_verify},

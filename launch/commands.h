@@ -33,6 +33,7 @@ int run_ids_drift(const std::vector<std::string>& args, Communicator& comm);
 int run_ids_rebuild(const std::vector<std::string>& args, Communicator& comm);
 int run_ids_report(const std::vector<std::string>& args, Communicator& comm);
 int run_preflight(const std::vector<std::string>& args, Communicator& comm);
+int run_train_biencoder(const std::vector<std::string>& args, Communicator& comm);
 int run_train(const std::vector<std::string>& args, Communicator& comm);
 int run_checkpoint_list(const std::vector<std::string>& args, Communicator& comm);
 int run_checkpoint_verify(const std::vector<std::string>& args, Communicator& comm);

@@ -9,6 +9,7 @@
 #include "dist/runtime/log.h"
 #include "ids/import_vectors.h"
 #include "launch/commands.h"
+#include "launch/evaluate/held_out.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/vector_files.h"
@@ -18,7 +19,7 @@ namespace {
 
 struct EmbedImportArgs {
   std::string file, dataset, out, vectors = "vectors", keys = "keys", key_file;
-  std::string missing = "error", unknown = "ignore", space = "imported";
+  std::string missing = "error", unknown = "ignore", space = "imported", held_out = kHeldOutUnknown;
   bool overwrite = false;
 };
 
@@ -41,6 +42,10 @@ Options declare(EmbedImportArgs& a) {
            "a track without vector: error | mean (of all) | artist (its artist's mean)")
       .add("unknown", &a.unknown, "a vector of no track of the catalogue: ignore | error")
       .add("space", &a.space, "what the vectors say of a track, kept with the IDs: audio, text")
+      .add(
+          kHeldOut, &a.held_out,
+          "what the vectors know of held-out playlists, which nobody can see in them: unseen (made "
+          "without them, as those of audio) | unknown (tutti evaluate refuses them)")
       .add("overwrite", &a.overwrite, "replace the embeddings in --out");
   return options;
 }
@@ -63,6 +68,7 @@ int run_embed_import(const std::vector<std::string>& args, Communicator& comm) {
   import.missing = ids::missing_rule(a.missing);
   require_one_of("--unknown", a.unknown, {"ignore", "error"});
   import.refuse_unknown = a.unknown == "error";
+  require_one_of("--held-out", a.held_out, {kHeldOutUnseen, kHeldOutUnknown});
   if (comm.is_root()) {
     const auto file = open_vector_file(a.file, a.vectors, a.keys);
     ids::EmbeddingsWriter writer(a.out, file->dim(), a.overwrite);

@@ -1,10 +1,8 @@
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -14,10 +12,14 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "data/requests.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
 #include "ids/embeddings.h"
 #include "launch/commands.h"
+#include "launch/evaluate/asked_sets.h"
+#include "launch/evaluate/held_out.h"
+#include "launch/evaluate/outputs.h"
 #include "launch/evaluation_origin.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
@@ -25,6 +27,7 @@
 #include "launch/result_file.h"
 #include "launch/search_options.h"
 #include "launch/trained_system.h"
+#include "trainer/baselines/bi_encoder_files.h"
 #include "trainer/baselines/tuned_baselines.h"
 #include "trainer/evaluate/evaluator.h"
 #include "trainer/evaluate/query_set.h"
@@ -37,12 +40,14 @@ namespace tutti::launch {
 
 namespace {
 
-constexpr size_t kPlaylistSets = 2;  // of query_sets(): prompts may have any number of right tracks
 constexpr int64_t kNatsQueries = 500;    // a stratum, for the cross-entropy
 constexpr int64_t kTuningQueries = 500;  // validation playlists a stratum: enough to rank settings
 
 struct EvaluateArgs {
   std::string run, ids, dataset, embeddings, split = "test", json, dump_run;
+  std::string prompts = "both", requests;
+  std::vector<std::string> bi_encoders;
+  bool allow_unknown = false;
   SearchOptions search;
   int k = 10, depth = 0, threads = 1;
   int64_t max_queries = 2000;
@@ -59,7 +64,15 @@ void declare(Options& options, EvaluateArgs& a) {
       .add("embeddings", &a.embeddings,
            "collaborative vectors of that dataset (tutti embed cf): a row of the tracks nearest to "
            "those of near titles, and distances within lists")
+      .add("bi-encoder", &a.bi_encoders,
+           "folder of tutti train-biencoder, made from that dataset; again for further ones")
       .add("split", &a.split, "held-out playlists to ask: test | validation")
+      .add("prompts", &a.prompts,
+           "both: titles bare, then put into requests (\"any ideas for {}?\") | bare | requests")
+      .add("requests", &a.requests,
+           "a file of further templates; those of data/requests.txt are known")
+      .add("allow-unknown", &a.allow_unknown,
+           "go on with imported vectors that may have seen held-out playlists; the result says so")
       .add("k", &a.k, "places of a list that count in the table")
       .add("depth", &a.depth, "tracks a list; more than --beam widens the search; 0: --beam");
   a.search.declare(options);
@@ -82,6 +95,7 @@ void check(EvaluateArgs& a) {
         Problem{"", "--max-queries", std::to_string(a.max_queries), "0 (all) or more", ""});
   }
   require_one_of("--split", a.split, {"test", "validation"});
+  require_one_of("--prompts", a.prompts, {"both", "bare", "requests"});
   if (a.depth == 0) a.depth = std::max(a.search.beam, a.k);
   require_at_least("--depth", a.depth, a.k);
 }
@@ -159,40 +173,36 @@ Question question_of(const EvaluateArgs& a, int world_size) {
           .search = a.search};
 }
 
-std::vector<std::pair<trainer::QuerySet, std::string>> query_sets(const data::Dataset& dataset,
-                                                                  const EvaluateArgs& a) {
-  const trainer::QueryOptions options = {
-      .part = a.split == "test" ? data::Part::kTest : data::Part::kValidation,
-      .max_queries = a.max_queries,
-      .seed = a.seed};
-  auto playlists = trainer::make_playlist_queries(dataset, options);
-  return {
-      {std::move(playlists.seen), "held-out playlists, their title also names a training playlist"},
-      {std::move(playlists.unseen), "held-out playlists, no training playlist has their title"},
-      {trainer::make_editorial_query_set(dataset.catalog(), options),
-       "words of two or three tags; right are the tracks that carry them all"}};
-}
-
-// "BM25 (k1 0.2, b 0)" -> "BM25": the name of a run and of its file.
-std::string tag_of(const std::string& ranker) {
-  std::string tag = ranker.substr(0, ranker.find(" ("));
-  std::replace(tag.begin(), tag.end(), ' ', '_');
-  return tag;
-}
-
-// NAME.topics.tsv, NAME.qrels and NAME.SYSTEM.run for a set.
-void dump_set(const std::filesystem::path& folder, const trainer::QuerySet& set,
-              const trainer::TrecNames& names, const std::vector<trainer::Evaluation>& systems) {
-  std::string stem = set.name;
-  std::replace(stem.begin(), stem.end(), ' ', '_');
-  trainer::write_trec_topics(folder / (stem + ".topics.tsv"), set);
-  trainer::write_trec_qrels(folder / (stem + ".qrels"), set, names);
-  for (const trainer::Evaluation& system : systems) {
-    if (system.lists.empty()) continue;  // read from a file itself
-    const std::string tag = tag_of(system.ranker);
-    trainer::write_trec_run(folder / fmt::format("{}.{}.run", stem, tag), set, system.lists, names,
-                            tag);
+// What is asked: held-out playlists and prompts made of tags, bare, and in requests that the model
+// and the bi-encoders were not trained with.
+std::vector<AskedSet> sets_of(const EvaluateArgs& a, const Subject& subject) {
+  std::vector<std::string> requests;
+  if (a.prompts != "bare") {
+    data::RequestTemplates templates = data::bundled_requests();
+    if (!a.requests.empty()) data::add_requests(a.requests, &templates);
+    requests = std::move(templates.evaluation);
+    if (subject.trained) {
+      data::require_apart(
+          subject.trained->model.state.value("requests", std::vector<std::string>{}), requests,
+          subject.trained->model.path.string());
+    }
+    for (const std::string& path : a.bi_encoders) {
+      const Manifest manifest = read_manifest(path, trainer::kBiEncoderKind);
+      data::require_apart(manifest.config.value("templates", std::vector<std::string>{}), requests,
+                          path);
+    }
+  } else if (!a.requests.empty()) {
+    throw UsageError(Problem{"", "--requests", a.requests, "none with --prompts bare", ""});
   }
+  std::vector<AskedSet> sets =
+      asked_sets(subject.dataset(),
+                 {.part = a.split == "test" ? data::Part::kTest : data::Part::kValidation,
+                  .max_queries = a.max_queries,
+                  .seed = a.seed},
+                 requests);
+  if (a.prompts == "requests")
+    std::erase_if(sets, [](const AskedSet& s) { return !s.queries.in_requests(); });
+  return sets;
 }
 
 // Vectors of another dataset, or of another split of it, may have seen held-out playlists: refused.
@@ -203,25 +213,71 @@ ids::LoadedEmbeddings open_embeddings(const std::string& path, const data::Datas
   return loaded;
 }
 
-// One title at a time, as a listener waits for it: rank 0's milliseconds, ascending.
-std::vector<double> latencies_of(trainer::Ranker& ranker, const std::vector<std::string>& titles,
-                                 int k) {
-  constexpr size_t kTitles = 200;
-  std::vector<double> milliseconds;
-  for (const std::string& title : std::span(titles).first(std::min(kTitles, titles.size()))) {
-    const auto start = std::chrono::steady_clock::now();
-    ranker.rank({&title, 1}, k);
-    milliseconds.push_back(
-        std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start)
-            .count());
+std::vector<trainer::EncodedCatalog> open_bi_encoders(const std::vector<std::string>& paths,
+                                                      const data::Dataset& dataset) {
+  std::vector<trainer::EncodedCatalog> opened;
+  for (const std::string& path : paths) {
+    opened.push_back(trainer::read_bi_encoder(path, dataset.manifest(), dataset.num_tracks()));
   }
-  std::sort(milliseconds.begin(), milliseconds.end());
-  return milliseconds;
+  return opened;
 }
 
-double quantile_of(const std::vector<double>& ascending, double q) {
-  return ascending[std::min(ascending.size() - 1,
-                            static_cast<size_t>(q * static_cast<double>(ascending.size())))];
+// The systems that a set is asked of: the model last, an oracle first, where the prompts are made
+// of what it knows.
+struct Systems {
+  std::vector<trainer::Ranker*> baselines;
+  trainer::Ranker* oracle = nullptr;
+  trainer::Ranker* model = nullptr;
+
+  std::vector<trainer::Ranker*> of(const AskedSet& set) const {
+    std::vector<trainer::Ranker*> rankers = baselines;
+    if (oracle != nullptr && !set.is_playlists) rankers.insert(rankers.begin(), oracle);
+    if (model != nullptr) rankers.push_back(model);
+    return rankers;
+  }
+};
+
+// Comparable between softmaxes, which decoding scores are not.
+nlohmann::json nats_of(const TrainedSystem& trained, const std::vector<AskedSet>& sets,
+                       Communicator& comm, std::vector<std::string>* notes) {
+  nlohmann::json all = nlohmann::json::object();
+  for (const AskedSet& set : sets) {
+    if (!set.is_playlists) continue;
+    const trainer::TrieNats nats =
+        trainer::trie_nats(*trained.model.model, trained.model.tokenizer, trained.ids.table,
+                           trained.trie, set.queries, kNatsQueries, comm);
+    all[set.queries.name] = {{"nats_a_track", nats.mean}, {"tracks", nats.num_tracks}};
+    if (nats.num_tracks == 0) continue;
+    notes->push_back(fmt::format("generative on {}: {:.3f} trie-normalised nats a track ({})",
+                                 set.queries.name, nats.mean, count_words(nats.num_tracks)));
+  }
+  return all;
+}
+
+// What only a model that writes IDs has: how they differ, and how long one title takes.
+void describe_model(const TrainedSystem& trained, trainer::Ranker& ranker,
+                    const std::vector<std::vector<int32_t>>& lists,
+                    const std::vector<AskedSet>& sets, int k, nlohmann::json* document,
+                    std::vector<std::string>* notes) {
+  const double aliased = trainer::aliased_share(lists, trained.ids.table, k);
+  const double distinct = trainer::use_of(lists, trained.dataset.num_tracks(), k).distinct;
+  (*document)["ids"] = {{"distinct", distinct}, {"aliased", aliased}};
+  notes->push_back(
+      fmt::format("generative: every ID is a track's (searched in the trie), {:.1f} % of a list "
+                  "are different, {:.1f} % share their codes with another track",
+                  1e2 * distinct, 1e2 * aliased));
+  const auto& asked = std::max_element(sets.begin(), sets.end(), [](const auto& x, const auto& y) {
+                        return x.queries.titles.size() < y.queries.titles.size();
+                      })->queries.titles;
+  const Latency latency = latency_of(ranker, asked, k);
+  if (latency.titles == 0) return;
+  (*document)["latency"] = {{"titles", latency.titles},
+                            {"p50_ms", latency.p50_ms},
+                            {"p95_ms", latency.p95_ms},
+                            {"p99_ms", latency.p99_ms}};
+  notes->push_back(fmt::format(
+      "generative, one title at a time: {:.1f} ms (median), 95 % within {:.1f}, 99 % {:.1f}",
+      latency.p50_ms, latency.p95_ms, latency.p99_ms));
 }
 
 }  // namespace
@@ -230,9 +286,9 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   EvaluateArgs a;
   Options options(
       "evaluate",
-      "Ranks tracks for the titles of held-out playlists and for editorial prompts, "
-      "and sets the trained model beside popularity, title vote, query likelihood and BM25, "
-      "each tuned on validation playlists.",
+      "Ranks tracks for the titles of held-out playlists and for editorial prompts, bare and in "
+      "requests, and sets the trained model beside popularity, title vote, query likelihood, BM25 "
+      "and more, each tuned on validation playlists.",
       "mpirun -n 2 tutti evaluate --run run --ids ids --dataset data --json scores.json");
   declare(options, a);
   if (!options.parse(args)) return 0;
@@ -243,33 +299,45 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   if (comm.is_root() && !a.dump_run.empty()) make_folder(a.dump_run, "--dump-run");
   const Subject subject = open_subject(a);
   const data::Dataset& dataset = subject.dataset();
+  const TrainedSystem* trained = subject.trained ? &*subject.trained : nullptr;
+  const ids::LoadedEmbeddings vectors = open_embeddings(a.embeddings, dataset);
+  trainer::Report report{.heading = heading_of(a, subject), .k = a.k};
+  for (const auto& [path, manifest] :
+       {std::pair(a.embeddings, &vectors.manifest),
+        {a.ids, trained != nullptr ? &trained->ids.manifest : nullptr}}) {
+    if (manifest == nullptr) continue;
+    const std::string note = held_out_note(path, *manifest, a.allow_unknown);
+    if (!note.empty()) report.heading.push_back(note);
+  }
+  const std::vector<AskedSet> sets = sets_of(a, subject);
+  const std::vector<trainer::EncodedCatalog> bi_encoders = open_bi_encoders(a.bi_encoders, dataset);
 
   log::info("building the baselines on training playlists, tuning them on validation playlists");
   const auto tuning = trainer::make_playlist_queries(
       dataset, {.part = data::Part::kValidation, .max_queries = kTuningQueries, .seed = a.seed});
-  const ids::LoadedEmbeddings vectors = open_embeddings(a.embeddings, dataset);
   const auto& [num_rows, dim, values, support] = vectors.embeddings;
-  trainer::TunedBaselines baselines(dataset, {tuning.seen, tuning.unseen}, a.k, comm,
-                                    {values, dim});
-  std::vector<trainer::Ranker*> rankers = baselines.rankers();
+  trainer::TunedBaselines baselines(dataset, {tuning.seen, tuning.unseen}, a.k, comm, {values, dim},
+                                    bi_encoders);
+  Systems systems{.baselines = baselines.rankers(), .oracle = baselines.oracle()};
   std::optional<trainer::GenerativeRanker> generative;
-  if (subject.trained) rankers.push_back(&generative.emplace(subject.trained->ranker(a.search)));
+  if (trained != nullptr) systems.model = &generative.emplace(trained->ranker(a.search));
 
-  const auto sets = query_sets(dataset, a);
   const trainer::TrecNames names(dataset.catalog().track_keys);
   const auto facts = std::make_shared<const trainer::TrackFacts>(
       trainer::make_track_facts(dataset.catalog(), baselines.popularity().counts(), values, dim));
-  trainer::Report report{
-      .heading = heading_of(a, subject), .k = a.k, .metrics = metrics_of(a, facts)};
+  report.metrics = metrics_of(a, facts);
   trainer::EvaluationOptions evaluation = {
       .metrics = report.metrics, .depth = a.depth, .keep_lists = true};
   int64_t num_titles = 0, ranked_titles = 0;
-  for (const auto& [set, meaning] : sets) num_titles += std::ssize(set.titles);
+  for (const AskedSet& set : sets) num_titles += std::ssize(set.queries.titles);
   double generative_seconds = 0;
   std::vector<std::vector<int32_t>> generative_lists;
+  nlohmann::json examples = nlohmann::json::array();  // of each block
   Progress progress("evaluate", num_titles, "titles", ProgressView::of_process(comm));
-  for (const auto& [set, meaning] : sets) {
-    std::vector<trainer::Evaluation> systems;
+  for (const AskedSet& asked : sets) {
+    const trainer::QuerySet& set = asked.queries;
+    std::vector<trainer::Evaluation> results;
+    const std::vector<trainer::Ranker*> rankers = systems.of(asked);
     for (trainer::Ranker* ranker : rankers) {
       // Rank 0 sees its own share only; the others keep pace.
       int64_t ranked_here = 0;
@@ -278,25 +346,27 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
         ranked_here = std::min(ranked_here + n * comm.size(), std::ssize(set.titles));
         progress.set(ranked_titles + ranked_here);
       };
-      systems.push_back(trainer::evaluate(*ranker, set, evaluation, comm));
+      results.push_back(trainer::evaluate(*ranker, set, evaluation, comm));
+      results.back().is_oracle = ranker == systems.oracle;
     }
     ranked_titles += std::ssize(set.titles);
-    if (generative) generative_seconds += systems.back().seconds;
-    if (!subject.trained && set.size() > 0) {
+    if (generative) generative_seconds += results.back().seconds;
+    if (trained == nullptr && set.size() > 0) {
       const trainer::TrecRun run = trainer::read_trec_run(a.run, set, names);
       if (run.unanswered > 0) {
         log::warn(fmt::format("{}: {} of {} topics of '{}' have no line and score 0", a.run,
                               run.unanswered, set.size(), set.name));
       }
-      systems.push_back(trainer::evaluate_lists(run.tag, run.lists, set, evaluation));
+      results.push_back(trainer::evaluate_lists(run.tag, run.lists, set, evaluation));
     }
-    if (comm.is_root() && !a.dump_run.empty()) dump_set(a.dump_run, set, names, systems);
+    if (comm.is_root() && !a.dump_run.empty()) dump_trec(a.dump_run, set, names, results);
     if (comm.is_root()) {
       report.blocks.push_back(
-          trainer::make_block(set, meaning, systems, a.k, a.seed, &dataset.titles()));
+          trainer::make_block(set, asked.meaning, results, a.k, a.seed, &dataset.titles()));
+      examples.push_back(example_lists(set, dataset.catalog(), results, a.k));
     }
     if (generative) {
-      for (const auto& list : systems.back().lists) {
+      for (const auto& list : results.back().lists) {
         auto& tracks = generative_lists.emplace_back();
         for (const auto& r : list) tracks.push_back(r.track);
       }
@@ -304,68 +374,28 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
   }
   progress.finish();
 
-  // Comparable between softmaxes, which decoding scores are not.
-  std::vector<trainer::TrieNats> nats;
-  if (subject.trained) {
-    const TrainedSystem& trained = *subject.trained;
-    for (size_t i = 0; i < kPlaylistSets; ++i) {
-      const trainer::QuerySet& set = sets[i].first;
-      nats.push_back(trainer::trie_nats(*trained.model.model, trained.model.tokenizer,
-                                        trained.ids.table, trained.trie, set, kNatsQueries, comm));
-      if (nats.back().num_tracks == 0) continue;
-      report.notes.push_back(
-          fmt::format("generative on {}: {:.3f} trie-normalised nats a track ({})", set.name,
-                      nats.back().mean, count_words(nats.back().num_tracks)));
-    }
-  }
+  nlohmann::json nats;
+  if (trained != nullptr) nats = nats_of(*trained, sets, comm, &report.notes);
   report.notes.emplace_back(
       "baselines see training playlists; their parameters are the best of a grid on validation "
       "playlists");
+  if (!comm.is_root()) return 0;
+  nlohmann::json about_model = nlohmann::json::object();
   if (generative) {
     report.notes.push_back(fmt::format(
         "generative: {}, {:.1f} titles/s ({} titles, {} rank(s) x {} thread(s))", a.search.words(),
         generative_seconds > 0 ? static_cast<double>(num_titles) / generative_seconds : 0,
         num_titles, comm.size(), a.threads));
+    describe_model(*trained, *generative, generative_lists, sets, a.k, &about_model, &report.notes);
   }
-  if (!comm.is_root()) return 0;
-  nlohmann::json about_ids, latency;
-  if (generative) {
-    const double aliased =
-        trainer::aliased_share(generative_lists, subject.trained->ids.table, a.k);
-    const double distinct = trainer::use_of(generative_lists, dataset.num_tracks(), a.k).distinct;
-    about_ids = {{"distinct", distinct}, {"aliased", aliased}};
-    report.notes.push_back(
-        fmt::format("generative: every ID is a track's (searched in the trie), {:.1f} % of a list "
-                    "are different, {:.1f} % share their codes with another track",
-                    1e2 * distinct, 1e2 * aliased));
-    const auto& asked =
-        std::max_element(sets.begin(), sets.end(), [](const auto& x, const auto& y) {
-          return x.first.titles.size() < y.first.titles.size();
-        })->first.titles;
-    if (const auto ms = latencies_of(*generative, asked, a.k); !ms.empty()) {
-      latency = {{"titles", ms.size()},
-                 {"p50_ms", quantile_of(ms, 0.5)},
-                 {"p95_ms", quantile_of(ms, 0.95)},
-                 {"p99_ms", quantile_of(ms, 0.99)}};
-      report.notes.push_back(fmt::format(
-          "generative, one title at a time: {:.1f} ms (median), 95 % within {:.1f}, 99 % {:.1f}",
-          quantile_of(ms, 0.5), quantile_of(ms, 0.95), quantile_of(ms, 0.99)));
-    }
-  }
-  const TrainedSystem* trained = subject.trained ? &*subject.trained : nullptr;
   report.notes.push_back(signature_of(dataset, trained, question_of(a, comm.size())));
   fmt::print("{}\n{}", trainer::format_report(report), trainer::format_beyond_accuracy(report));
   if (!result) return 0;
   nlohmann::json document = trainer::to_json(report);
   add_origin(&document, dataset, trained, question_of(a, comm.size()));
-  if (generative) {
-    document["ids"] = about_ids;
-    document["latency"] = latency;
-  }
-  for (size_t i = 0; i < nats.size(); ++i) {
-    document["trie_nats"][sets[i].first.name] = {{"nats_a_track", nats[i].mean},
-                                                 {"tracks", nats[i].num_tracks}};
-  }
+  document.update(about_model);
+  if (trained != nullptr) document["trie_nats"] = nats;
+  for (size_t i = 0; i < examples.size(); ++i) document["blocks"][i]["examples"] = examples[i];
   result->commit(document);
   return 0;
 }

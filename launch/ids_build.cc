@@ -15,6 +15,7 @@
 #include "ids/row_budget.h"
 #include "ids/semantic_ids.h"
 #include "launch/commands.h"
+#include "launch/evaluate/held_out.h"
 #include "launch/memory_size.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
@@ -235,6 +236,7 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   for (const char* key : {"embeddings", "dataset", "out", "threads", "memory", "overwrite"}) {
     extras.config.erase(key);
   }
+  carry_held_out(file.manifest(), &extras.config);
   extras.made_from = {{"dataset", dataset.manifest().hash}, {"embeddings", file.manifest().hash}};
   const auto written = ids::write_id_table(a.out, ids.table, extras, a.overwrite);
   print_report(ids);

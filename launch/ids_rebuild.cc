@@ -7,6 +7,7 @@
 
 #include "dist/runtime/errors.h"
 #include "launch/commands.h"
+#include "launch/evaluate/held_out.h"
 #include "launch/ids_change.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
@@ -171,6 +172,7 @@ int run_ids_rebuild(const std::vector<std::string>& args, Communicator& comm) {
     extras.config["rebuild-max-steps"] = a.max_steps;
     extras.config["rebuild-refit"] = a.refit;
   }
+  carry_held_out(change.embeddings().manifest(), &extras.config);
   extras.made_from = {{"dataset", change.dataset().manifest().hash},
                       {"embeddings", change.embeddings().manifest().hash},
                       {"id-table", old.hash}};

@@ -38,7 +38,8 @@ int run_inspect(const std::vector<std::string>& args, Communicator& comm) {
   std::string path;
   bool json = false, verify = false;
   int top = 10;
-  options.positional("artefact", &path, "dataset, embeddings, ID table, checkpoint or export");
+  options.positional("artefact", &path,
+                     "dataset, embeddings, ID table, checkpoint, bi-encoder or export");
   options.add("json", &json, "print JSON")
       .add("verify", &verify, "read all bytes and compare their SHA-256")
       .add("top", &top, "titles and tracks to list");

@@ -93,6 +93,7 @@ void check(TrainArgs& a) {
   check(a.watch);
   check(a.stop);
   a.loop.data.packing.softmax = a.model.softmax;
+  a.model.requests = a.loop.data.requests;
   a.loop.trainer.dropout = a.model.dropout;
   a.loop.trainer.dropout_seed = a.loop.seed;
   if (a.resume != kNever && a.overwrite)
@@ -130,9 +131,20 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
   }
 }
 
+// A run goes on with the prompts that it began with.
+void check_requests(const checkpoints::Checkpoint& last, const std::vector<std::string>& requests) {
+  const auto before = last.state.value("requests", std::vector<std::string>{});
+  if (before == requests) return;
+  throw UsageError(Problem{
+      last.path.string(), "--requests", fmt::format("{} templates", requests.size()),
+      fmt::format("the {} that the run has had so far", before.size()),
+      "resume with the run's own --request-share and --requests, or train into another --out"});
+}
+
 nlohmann::json without_paths(nlohmann::json resolved) {
   for (const char* key : {"dataset",
                           "ids",
+                          "requests",  // the state holds the templates
                           "out",
                           "base",
                           "warm-start",
@@ -204,6 +216,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
     check_resumed(last->state.value("train", nlohmann::json::object()), config,
                   last->path.string());
+    check_requests(*last, a.loop.data.requests);
   }
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids, comm);
@@ -276,7 +289,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                  {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
                             {"model", start.shape},
                             {"prompt", start.prompt},
-                            {"train", config}},
+                            {"train", config},
+                            {"requests", a.loop.data.requests}},
                   .files = {{tokenizer.file_name(), tokenizer.bytes()}},
                   .made_from = made_from},
                  model, optimizer, comm);

@@ -4,7 +4,9 @@
 #include <cmath>
 #include <numeric>
 #include <string>
+#include <utility>
 
+#include "data/requests.h"
 #include "data/sampler.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
@@ -14,6 +16,7 @@ namespace tutti::trainer {
 TrainingData::TrainingData(const data::Dataset& dataset, const data::Tokenizer& tokenizer,
                            const ids::IdTable& table, const TrainingDataOptions& options)
     : dataset_(dataset),
+      tokenizer_(tokenizer),
       titles_(dataset.titles()),
       trie_(ids::build_trie(table)),
       packer_(table, trie_, options.packing),
@@ -46,7 +49,30 @@ const TrainingData::Window& TrainingData::window_of(int64_t item) {
     packer_.sort_by_id(tracks);
     window.num_nodes[row] = packer_.count_nodes(tracks);
   }
+  put_into_requests(window);
   return window;
+}
+
+void TrainingData::put_into_requests(Window& window) const {
+  for (int64_t row = 0; row < window.block.size(); ++row) {
+    const int64_t request = data::request_of(options_.seed, window.block.first + row,
+                                             options_.request_share, std::ssize(options_.requests));
+    window.request.push_back(request);
+    if (request >= 0) {
+      const std::vector<int32_t> tokens = tokenizer_.encode(
+          data::as_request(options_.requests[request], titles_.raw[window.block.titles[row]]));
+      window.request_tokens.insert(window.request_tokens.end(), tokens.begin(), tokens.end());
+    }
+    window.request_token_offsets.push_back(std::ssize(window.request_tokens));
+  }
+}
+
+std::span<const int32_t> TrainingData::prompt_of(const Window& window, int64_t row) const {
+  const bool is_request = window.request[row] >= 0;
+  const auto& offsets = is_request ? window.request_token_offsets : title_token_offsets_;
+  const int64_t at = is_request ? row : window.block.titles[row];
+  return std::span(is_request ? window.request_tokens : title_tokens_)
+      .subspan(offsets[at], offsets[at + 1] - offsets[at]);
 }
 
 void TrainingData::make_groups(int64_t step, Step& out) {
@@ -60,14 +86,14 @@ void TrainingData::make_groups(int64_t step, Step& out) {
 
   // Items of one group side by side, groups in the order of their first item.
   std::vector<int64_t> group_of(items.size());
-  std::map<int32_t, int64_t> group_of_title;
+  std::map<std::pair<int32_t, int64_t>, int64_t> group_of_prompt;  // normalised title, request
   int64_t num_groups = 0;
   for (size_t i = 0; i < items.size(); ++i) {
     if (options_.grouping == Grouping::kTitle) {
       const Window& window = window_of(items[i]);
-      const int32_t title = window.block.titles[playlists_[items[i]] - window.block.first];
-      const auto [entry, is_new] =
-          group_of_title.try_emplace(titles_.normalized_of[title], num_groups);
+      const int64_t row = playlists_[items[i]] - window.block.first;
+      const auto [entry, is_new] = group_of_prompt.try_emplace(
+          {titles_.normalized_of[window.block.titles[row]], window.request[row]}, num_groups);
       group_of[i] = entry->second;
       num_groups += is_new ? 1 : 0;
     } else {
@@ -84,13 +110,9 @@ void TrainingData::make_groups(int64_t step, Step& out) {
     Group& group = groups_.emplace_back();
     const Window& window = window_of(members.front());
     const int64_t row = playlists_[members.front()] - window.block.first;
-    const int64_t title = window.block.titles[row];
-    group.titled = {
-        .title_tokens = std::span(title_tokens_)
-                            .subspan(title_token_offsets_[title],
-                                     title_token_offsets_[title + 1] - title_token_offsets_[title]),
-        .tracks = window.block.tracks_of(row),
-        .key = static_cast<uint64_t>(playlists_[members.front()])};
+    group.titled = {.title_tokens = prompt_of(window, row),
+                    .tracks = window.block.tracks_of(row),
+                    .key = static_cast<uint64_t>(playlists_[members.front()])};
     group.num_nodes = window.num_nodes[row];
     int64_t num_pairs = 0;
     for (const int64_t item : members) {
@@ -199,7 +221,8 @@ void TrainingData::make_step(int64_t step, int rank, int world_size, Step& out) 
 }
 
 std::string train_title_vocabulary(const data::Dataset& dataset,
-                                   const data::TokenizerTraining& options) {
+                                   const data::TokenizerTraining& options,
+                                   const std::vector<std::string>& requests) {
   const data::TitleTable& titles = dataset.titles();
   std::vector<int64_t> counts(titles.raw.size(), 0);
   constexpr int64_t kBlock = 100'000;
@@ -216,6 +239,12 @@ std::string train_title_vocabulary(const data::Dataset& dataset,
     if (counts[i] == 0) continue;
     sentences.emplace_back(titles.raw[i]);
     sentence_counts.push_back(counts[i]);
+  }
+  const int64_t num_titles =
+      std::accumulate(sentence_counts.begin(), sentence_counts.end(), int64_t{0});
+  for (const std::string& request : requests) {
+    sentences.push_back(data::as_request(request, " "));
+    sentence_counts.push_back(std::max<int64_t>(1, num_titles / std::ssize(requests)));
   }
   return data::train_sentencepiece(sentences, sentence_counts, options);
 }

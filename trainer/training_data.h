@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "data/dataset.h"
@@ -29,6 +30,10 @@ struct TrainingDataOptions {
   // weight of those it stands for: the expected gradient stays the same.
   int64_t group_cap = 0;
   int64_t micro_batch = 0;  // the most titles of a forward pass; 0: all of the rank's
+  // The share of the playlists whose title is put into a request ("play me some {}"), and the
+  // templates to choose from; which one a playlist gets depends on seed and playlist alone.
+  double request_share = 0;
+  std::vector<std::string> requests = {};
   // What the deal takes a decoder node and a title token to cost.
   double node_cost = 1, title_token_cost = 1;
 };
@@ -71,13 +76,18 @@ class TrainingData {
   // Playlists read in one piece, tracks in the order of their IDs.
   struct Window {
     data::PlaylistBlock block;
-    std::vector<int64_t> num_nodes;  // [playlists], decoder nodes of each
+    std::vector<int64_t> num_nodes;                 // [playlists], decoder nodes of each
+    std::vector<int64_t> request;                   // [playlists], number of its template; -1: bare
+    std::vector<int64_t> request_token_offsets{0};  // [playlists + 1]
+    std::vector<int32_t> request_tokens;            // of titles in their templates
   };
   struct Group {
     TitleGroup titled;
     int64_t num_nodes = 0;
   };
   const Window& window_of(int64_t item);
+  void put_into_requests(Window& window) const;
+  std::span<const int32_t> prompt_of(const Window& window, int64_t row) const;
   // Groups of the items of a step in order of first occurrence; spans point into windows and
   // merged_.
   void make_groups(int64_t step, Step& out);
@@ -85,6 +95,7 @@ class TrainingData {
   void deal(int rank, int world_size, Step& out);
 
   const data::Dataset& dataset_;
+  const data::Tokenizer& tokenizer_;
   const data::TitleTable& titles_;
   const ids::Trie trie_;
   Packer packer_;
@@ -106,8 +117,9 @@ class TrainingData {
 };
 
 // A SentencePiece vocabulary for the titles of the training playlists (held-out titles are never
-// looked at).
+// looked at) and, as often as all titles together, the words of the requests around them.
 std::string train_title_vocabulary(const data::Dataset& dataset,
-                                   const data::TokenizerTraining& options);
+                                   const data::TokenizerTraining& options,
+                                   const std::vector<std::string>& requests = {});
 
 }  // namespace tutti::trainer

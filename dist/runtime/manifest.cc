@@ -19,9 +19,10 @@ struct KindText {
   std::string_view kind, with_article, command;
 };
 
-constexpr std::array<KindText, 6> kKinds = {{
+constexpr std::array<KindText, 7> kKinds = {{
     {"dataset", "a dataset", "tutti import` or `tutti synth"},
     {"embeddings", "an embeddings folder", "tutti embed"},
+    {"bi-encoder", "a bi-encoder folder", "tutti train-biencoder"},
     {"id-table", "an id-table", "tutti ids build"},
     {"checkpoint", "a checkpoint", "tutti train"},
     {"run", "a run folder", "tutti train"},

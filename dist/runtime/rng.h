@@ -25,6 +25,8 @@ enum class Purpose : uint32_t {
   kGroupCap = 13,
   kIdReport = 14,
   kRowSample = 21,
+  kRequest = 22,
+  kPair = 23,
   kTest = 1000,
 };
 

@@ -11,6 +11,7 @@
 
 #include "data/import/text_reader.h"
 #include "dist/runtime/errors.h"
+#include "launch/evaluate/outputs.h"
 #include "trainer/evaluate/trec_files.h"
 
 namespace tutti::launch {
@@ -54,15 +55,6 @@ std::map<std::string, std::set<std::string>> read_qrels(const fs::path& path) {
     if (relevance > 0) relevant[topic].insert(docno);
   }
   return relevant;
-}
-
-std::string track_words(const data::Catalog& catalog, int32_t track) {
-  if (catalog.track_names[track].empty()) return std::string(catalog.track_keys[track]);
-  const int32_t artist = catalog.track_artist[track];
-  if (artist < 0 || catalog.artist_names[artist].empty()) {
-    return std::string(catalog.track_names[track]);
-  }
-  return fmt::format("{} - {}", catalog.track_names[track], catalog.artist_names[artist]);
 }
 
 // The run files of a set of queries, sorted by name.

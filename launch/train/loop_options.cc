@@ -1,5 +1,6 @@
 #include "launch/train/loop_options.h"
 
+#include "data/requests.h"
 #include "dist/runtime/errors.h"
 #include "launch/option_checks.h"
 
@@ -21,6 +22,10 @@ void declare(Options& options, LoopArgs& a) {
            "normalised title share a group")
       .add("group-cap", &a.data.group_cap,
            "most targets of a group, drawn anew each time and weighted up; 0: all")
+      .add("request-share", &a.data.request_share,
+           "share of the playlists whose title is put into a request (\"play me some {}\"), always "
+           "the same one; their templates: data/requests.txt")
+      .add("requests", &a.requests, "a file of further templates, of the same form")
       .add("micro-batch", &a.data.micro_batch,
            "most titles of a forward pass on a rank; gradients add up; 0: all of the step")
       .add("validate-every", &a.trainer.validate_every,
@@ -58,6 +63,7 @@ void check(LoopArgs& a) {
   require_one_of("--weight", a.weight, {"pair", "playlist"});
   require_one_of("--group", a.group, {"playlist", "title"});
   require_one_of("--non-finite", a.non_finite, {"stop", "skip"});
+  a.data.requests = data::training_requests(a.data.request_share, a.requests);
   if (a.trainer.patience > 0 && a.trainer.validate_every == 0) {
     throw UsageError(Problem{"", "--patience", std::to_string(a.trainer.patience),
                              "0 in a run that does not validate", "add --validate-every"});

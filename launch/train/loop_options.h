@@ -15,6 +15,7 @@ struct LoopArgs {
   uint64_t seed = 1;
   int keep = 2;
   int64_t validation_queries = 500, report_every = 100;
+  std::string requests;
   trainer::TrainerOptions trainer;
   trainer::TrainingDataOptions data;
 };

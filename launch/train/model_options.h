@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "checkpoints/softmax.h"
 #include "launch/options.h"
@@ -18,6 +19,7 @@ struct ModelArgs {
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
   trainer::T5Config t5;
+  std::vector<std::string> requests;  // templates that the vocabulary should know
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
   trainer::TrainedPart part = trainer::TrainedPart::kAll;

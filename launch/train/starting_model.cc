@@ -29,7 +29,7 @@ data::Tokenizer shared_tokenizer(const ModelArgs& a, const data::Dataset& datase
   if (comm.is_root()) {
     bytes = a.vocabulary.empty()
                 ? trainer::train_title_vocabulary(
-                      dataset, {.num_pieces = static_cast<int32_t>(a.vocabulary_size)})
+                      dataset, {.num_pieces = static_cast<int32_t>(a.vocabulary_size)}, a.requests)
                 : data::Tokenizer::from_file(a.vocabulary).bytes();
   }
   int64_t size = std::ssize(bytes);

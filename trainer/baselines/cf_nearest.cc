@@ -10,19 +10,10 @@
 
 #include "data/normalizer.h"
 #include "dist/runtime/errors.h"
-#include "ids/gemm.h"
+#include "trainer/baselines/exact_search.h"
 #include "trainer/baselines/tune.h"
 
 namespace tutti::trainer {
-namespace {
-
-constexpr int64_t kTile = 8192;  // tracks: 32 titles' scores of a tile stay in the cache
-
-bool better(const Recommendation& a, const Recommendation& b) {
-  return a.score != b.score ? a.score > b.score : a.track < b.track;
-}
-
-}  // namespace
 
 CfNearestRanker::CfNearestRanker(std::span<const float> vectors, int64_t dim,
                                  const TitleIndex& index, TitleVoteRanker& titles,
@@ -78,35 +69,10 @@ std::vector<std::vector<Recommendation>> CfNearestRanker::rank(std::span<const s
         titles[i], {means.mutable_data_ptr<float>() + i * dim_, static_cast<size_t>(dim_)}));
   }
 
-  std::vector<std::vector<Recommendation>> lists(num_titles);  // heaps, the worst in front
-  const int64_t num_tracks = vectors_.size(0);
-  at::Tensor scores;
-  for (int64_t first = 0; first < num_tracks; first += kTile) {
-    const int64_t count = std::min(kTile, num_tracks - first);
-    scores = at::empty({num_titles, count}, at::kFloat);
-    ids::gemm(means, vectors_.narrow(0, first, count).t(), scores);
-    const auto* row = scores.const_data_ptr<float>();
-    for (int64_t i = 0; i < num_titles; ++i, row += count) {
-      if (!known[i]) continue;
-      auto& list = lists[i];
-      for (int64_t t = 0; t < count; ++t) {
-        const Recommendation candidate{static_cast<int32_t>(first + t), row[t]};
-        if (std::ssize(list) == k && !better(candidate, list.front())) continue;
-        list.push_back(candidate);
-        std::push_heap(list.begin(), list.end(), better);
-        if (std::ssize(list) <= k) continue;
-        std::pop_heap(list.begin(), list.end(), better);
-        list.pop_back();
-      }
-    }
-  }
+  auto lists = nearest_rows(means, vectors_, k);
   const auto popular = popularity_.rank(titles.first(std::min<size_t>(titles.size(), 1)), k);
   for (int64_t i = 0; i < num_titles; ++i) {
-    if (known[i]) {
-      std::sort_heap(lists[i].begin(), lists[i].end(), better);
-    } else {
-      lists[i] = popular.front();
-    }
+    if (!known[i]) lists[i] = popular.front();
   }
   return lists;
 }

@@ -6,6 +6,7 @@
 
 #include "data/dataset.h"
 #include "dist/communicator.h"
+#include "trainer/baselines/bi_encoder_ranker.h"
 #include "trainer/baselines/bm25.h"
 #include "trainer/baselines/cf_nearest.h"
 #include "trainer/baselines/popularity.h"
@@ -23,17 +24,22 @@ struct TrackVectors {
 
 // What a team would have without training anything, each with the parameters that are best on
 // validation playlists: popularity, title vote, query likelihood, BM25 over titles, over names and
-// over both (where the catalogue has names), and, given vectors, CF-nearest. All of them see
-// training playlists only.
+// over both (where the catalogue has names), the bi-encoders given, and, given vectors, CF-nearest.
+// All of them see training playlists only.
 class TunedBaselines {
  public:
-  // `validation`: what parameters are tuned on, by mean hits@k. `vectors` are copied. Collective.
+  // `validation`: what parameters are tuned on, by mean hits@k. `vectors` are copied, `bi_encoders`
+  // outlive the object. Collective.
   TunedBaselines(const data::Dataset& dataset, const std::vector<QuerySet>& validation, int k,
-                 Communicator& comm, const TrackVectors& vectors = {});
+                 Communicator& comm, const TrackVectors& vectors = {},
+                 std::span<const EncodedCatalog> bi_encoders = {});
   TunedBaselines(const TunedBaselines&) = delete;  // its parts point to each other
   TunedBaselines& operator=(const TunedBaselines&) = delete;
 
   std::vector<Ranker*> rankers();  // weakest idea first; they live as long as this object
+  // BM25 over documents made of tags: for prompts made of tags it knows the answers. Null where the
+  // catalogue has no tags.
+  Ranker* oracle() { return oracle_ ? oracle_->ranker.get() : nullptr; }
   const PopularityRanker& popularity() const { return popularity_; }
 
  private:
@@ -49,6 +55,8 @@ class TunedBaselines {
   QueryLikelihoodRanker query_likelihood_;
   std::vector<std::unique_ptr<NamedBm25>> with_names_;  // metadata; titles and metadata
   Bm25Ranker bm25_;
+  std::unique_ptr<NamedBm25> oracle_;
+  std::vector<std::unique_ptr<BiEncoderRanker>> bi_encoders_;
   std::unique_ptr<CfNearestRanker> cf_nearest_;  // null without vectors
 };
 

@@ -31,6 +31,7 @@ struct Evaluation {
   int64_t num_queries = 0;
   int64_t num_titles = 0;  // distinct: what was ranked
   double seconds = 0;      // ranking, the slowest rank
+  bool is_oracle = false;  // it was told what is right: listed, never compared with
 
   // The mean of a metric ("hits@10") over queries, summed in their order; 0 without queries.
   double mean(std::string_view metric) const;

@@ -6,6 +6,7 @@
 
 #include "data/editorial.h"
 #include "data/normalizer.h"
+#include "data/requests.h"
 #include "dist/runtime/rng.h"
 
 namespace tutti::trainer {
@@ -106,6 +107,17 @@ QuerySet make_editorial_query_set(const data::Catalog& catalog, const QueryOptio
     builder.add(prompts[i].prompt, prompts[i].relevant);
   }
   return builder.finish(std::ssize(prompts));
+}
+
+QuerySet as_requests(QuerySet queries, const std::vector<std::string>& requests, uint64_t seed) {
+  queries.name += " as requests";
+  queries.bare = queries.titles;
+  for (size_t i = 0; i < queries.titles.size(); ++i) {
+    const int64_t request =
+        data::request_of(seed, static_cast<int64_t>(i), 1, std::ssize(requests));
+    queries.titles[i] = data::as_request(requests[request], queries.bare[i]);
+  }
+  return queries;
 }
 
 }  // namespace tutti::trainer

@@ -42,7 +42,10 @@ void format_block(const ReportBlock& block, const Report& report, std::string* t
   const int64_t hits = column("hits");
   for (int row = 0; row < std::ssize(block.rows); ++row) {
     const ReportRow& r = block.rows[row];
-    const char* mark = row == block.best ? "*" : r.corrected_p_value >= kLevel ? "=" : "";
+    const char* mark = r.is_oracle                     ? "o"
+                       : row == block.best             ? "*"
+                       : r.corrected_p_value >= kLevel ? "="
+                                                       : "";
     const std::string interval =
         fmt::format("[{:.3f}, {:.3f}]", r.intervals[hits].low, r.intervals[hits].high);
     fmt::format_to(out, "  {:<36}{:>8.4f}{:<1} {:>16}{:>12.4f}{:>11.4f}{:>9.4f}\n", r.name,
@@ -65,7 +68,9 @@ ReportBlock make_block(const QuerySet& queries, std::string meaning,
   const std::string headline = fmt::format("hits@{}", k);
   const ClusterBootstrap bootstrap(queries.normalized_of, kResamples, seed);
   for (const Evaluation& system : systems) {
-    ReportRow row{.name = system.ranker, .titles_per_second = system.titles_per_second()};
+    ReportRow row{.name = system.ranker,
+                  .titles_per_second = system.titles_per_second(),
+                  .is_oracle = system.is_oracle};
     for (const std::string& metric : system.metrics.names()) {
       row.means.push_back(system.mean(metric));
       row.intervals.push_back(bootstrap.interval_of_mean(system.values_of(metric)));
@@ -73,22 +78,27 @@ ReportBlock make_block(const QuerySet& queries, std::string meaning,
     if (const TrackFacts* facts = system.metrics.facts(); facts && !system.lists.empty()) {
       row.lists = use_of(tracks_of(system.lists), facts->num_tracks(), k);
     }
-    if (block.best < 0 || system.mean(headline) > systems[block.best].mean(headline)) {
+    if (!system.is_oracle &&
+        (block.best < 0 || system.mean(headline) > systems[block.best].mean(headline))) {
       block.best = static_cast<int>(block.rows.size());
     }
     block.rows.push_back(std::move(row));
   }
 
+  TUTTI_CHECK(block.best >= 0, "a system that is no oracle");
+  const auto is_compared = [&](size_t row) {
+    return static_cast<int>(row) != block.best && !systems[row].is_oracle;
+  };
   std::vector<double> p_values;
   const std::vector<double> best_values = systems[block.best].values_of(headline);
   for (size_t row = 0; row < systems.size(); ++row) {
-    if (static_cast<int>(row) == block.best) continue;
+    if (!is_compared(row)) continue;
     block.rows[row].against_best = bootstrap.compare(systems[row].values_of(headline), best_values);
     p_values.push_back(block.rows[row].against_best.p_value);
   }
   const std::vector<double> corrected = holm_corrected(p_values);
   for (size_t row = 0, i = 0; row < systems.size(); ++row) {
-    if (static_cast<int>(row) != block.best) block.rows[row].corrected_p_value = corrected[i++];
+    if (is_compared(row)) block.rows[row].corrected_p_value = corrected[i++];
   }
   if (titles == nullptr) return block;
   for (const Stratum& stratum : strata_of(queries, *titles)) {
@@ -111,7 +121,7 @@ std::string format_report(const Report& report) {
   for (const ReportBlock& block : report.blocks) format_block(block, report, &text);
   fmt::format_to(out,
                  "* best of the block   = not told from it (p >= 0.05, bootstrap over titles, "
-                 "Holm)\n\n");
+                 "Holm)   o oracle\n\n");
   for (const auto& line : report.notes) fmt::format_to(out, "{}\n", line);
   return text;
 }
@@ -169,6 +179,7 @@ nlohmann::json to_json(const Report& report) {
                         {"corrected_p_value", row.corrected_p_value},
                         {"effect_size", p.effect_size}}},
                       {"titles_per_second", row.titles_per_second}});
+      if (row.is_oracle) rows.back()["oracle"] = true;
       if (row.lists) {
         rows.back()["lists"] = {{"coverage", row.lists->coverage},
                                 {"gini", row.lists->gini},

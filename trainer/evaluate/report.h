@@ -22,6 +22,7 @@ struct ReportRow {
       {};                             // of the headline metric, this row minus the block's best row
   double corrected_p_value = 1;       // Holm, over the block's other rows
   double titles_per_second = 0;       // 0: not ranked here
+  bool is_oracle = false;             // listed, never the best row, nor compared with it
   std::optional<ListUse> lists = {};  // of all queries' lists
 };
 
@@ -39,7 +40,7 @@ struct ReportBlock {
   int64_t num_queries = 0, num_titles = 0;
   int64_t num_candidates = 0;  // queries before the cap
   std::vector<ReportRow> rows = {};
-  int best = -1;  // the row with the highest headline metric
+  int best = -1;  // the row with the highest headline metric, of those that are no oracle
   std::vector<ReportStratum> strata = {};
 };
 
@@ -69,8 +70,8 @@ std::string format_beyond_accuracy(const Report& report);
 
 // The same as a document: {"k", "heading", "blocks": [{"name", "queries", "titles", "candidates",
 // "best", "rows": [{"ranker", "metrics": {name: {"mean", "low", "high"}}, "against_best": {...},
-// "titles_per_second", "lists": {"coverage", "gini", "distinct"}}], "strata": [{"by", "name",
-// "queries", "rows": [{"mean", "low", "high"}]}]}], "notes"}.
+// "titles_per_second", "oracle", "lists": {"coverage", "gini", "distinct"}}], "strata": [{"by",
+// "name", "queries", "rows": [{"mean", "low", "high"}]}]}], "notes"}.
 nlohmann::json to_json(const Report& report);
 
 }  // namespace tutti::trainer

@@ -31,7 +31,7 @@ std::vector<Stratum> strata_of(const QuerySet& queries, const data::TitleTable& 
                                        {"training playlists of the title", "2-9", {}},
                                        {"training playlists of the title", "10+", {}}}};
   for (int64_t q = 0; q < queries.size(); ++q) {
-    const std::string normalized = data::normalize_title(queries.titles[queries.title_of[q]]);
+    const std::string normalized = data::normalize_title(queries.words_of(q));
     const auto num_words = std::ssize(data::words_of(normalized));
     words[num_words < 2 ? 0 : std::min<int64_t>(num_words, 4) - 1].queries.push_back(q);
     const auto found = row_of.find(normalized);
