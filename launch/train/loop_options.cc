@@ -39,6 +39,9 @@ void declare(Options& options, LoopArgs& a) {
            "steps between lines on the console; log.jsonl has every step")
       .add("checkpoint-every", &a.trainer.checkpoint_every, "steps between checkpoints")
       .add("keep", &a.keep, "checkpoints to keep, besides the best")
+      .add("commit", &a.commit_name,
+           "how a checkpoint appears: rename | marker: by its manifest, written last, on file "
+           "systems that cannot rename a folder in one step")
       .add("seed", &a.seed, "of initial weights and data order");
 }
 
@@ -57,6 +60,7 @@ void check(LoopArgs& a) {
   require_at_least("--keep", a.keep, 1);
   require_one_of("--weight", a.weight, {"pair", "playlist"});
   require_one_of("--group", a.group, {"playlist", "title"});
+  require_one_of("--commit", a.commit_name, {"rename", "marker"});
   require_one_of("--non-finite", a.non_finite, {"stop", "skip"});
   if (a.trainer.patience > 0 && a.trainer.validate_every == 0) {
     throw UsageError(Problem{"", "--patience", std::to_string(a.trainer.patience),
@@ -65,6 +69,8 @@ void check(LoopArgs& a) {
   a.trainer.learning_rate.schedule = trainer::schedule_from_name(a.schedule);
   a.trainer.non_finite =
       a.non_finite == "stop" ? trainer::NonFinite::kStop : trainer::NonFinite::kSkip;
+  a.commit =
+      a.commit_name == "marker" ? checkpoints::Commit::kMarker : checkpoints::Commit::kRename;
   a.data.seed = a.seed;
   a.data.packing.weighting =
       a.weight == "pair" ? trainer::Weighting::kPair : trainer::Weighting::kPlaylist;
