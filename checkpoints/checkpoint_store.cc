@@ -37,20 +37,6 @@ std::optional<int64_t> step_of(const std::string& name) {
   return folder_name(step) == name ? std::optional(step) : std::nullopt;
 }
 
-// Renamed first: a kill in the middle of the deletion must not leave a folder that looks whole.
-void remove_checkpoint(const fs::path& path) {
-  const fs::path hidden =
-      path.parent_path() / (std::string(kRemovedPrefix) + path.filename().string());
-  std::error_code error;
-  fs::remove_all(hidden, error);
-  fs::rename(path, hidden, error);
-  if (!error) fs::remove_all(hidden, error);
-  if (error) {
-    log::warn(
-        fmt::format("{}: cannot remove the old checkpoint: {}", path.string(), error.message()));
-  }
-}
-
 // What each rank tells rank 0 of its shard: in the staging folder until the commit.
 std::string report_file(int rank) {
   return fmt::format(".shard-{:05}.json", rank + 1);
@@ -101,7 +87,8 @@ Checkpoint open_folder(const fs::path& path, bool verify) {
 
 }  // namespace
 
-CheckpointStore::CheckpointStore(const fs::path& run) : folder_(run / "checkpoints") {}
+CheckpointStore::CheckpointStore(const fs::path& run, Commit how)
+    : folder_(run / "checkpoints"), how_(how) {}
 
 fs::path CheckpointStore::path_of(int64_t step) const {
   return folder_ / folder_name(step);
@@ -132,8 +119,9 @@ fs::path CheckpointStore::begin(int64_t step) {
   }
   remove_leftovers(/*replaced_too=*/false);
   remove_damaged(step);
+  if (how_ == Commit::kMarker && fs::exists(path_of(step), error)) return {};
   step_ = step;
-  writer_ = std::make_unique<ArtefactWriter>(path_of(step), kCheckpointKind, /*overwrite=*/true);
+  writer_ = make_pending_folder(path_of(step), kCheckpointKind, how_);
   return writer_->file(kStateFile).parent_path();
 }
 
@@ -195,7 +183,7 @@ Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) 
   manifest = writer_->commit(std::move(manifest));
   writer_.reset();
 
-  point_latest_to(step_);
+  if (how_ == Commit::kRename) point_latest_to(step_);
   remove_leftovers(/*replaced_too=*/true);
   remove_old(step_, keep);
   return manifest;
@@ -203,6 +191,7 @@ Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) 
 
 Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
   const fs::path staging = begin(step);
+  if (staging.empty()) return read_manifest(path_of(step), kCheckpointKind, kCheckpointFormat);
   Shard shard{.rank = 0, .num_ranks = 1, .model = content.model, .optimizer = {}};
   for (const NamedTensor& tensor : content.optimizer) {
     shard.optimizer.push_back({.whole = tensor, .first = 0, .count = tensor.num_elements()});
@@ -244,6 +233,26 @@ void CheckpointStore::point_latest_to(int64_t step) const {
   }
 }
 
+// A kill in the middle of the deletion must not leave a folder that looks whole: renamed first, or
+// without its manifest first.
+void CheckpointStore::remove_checkpoint(const fs::path& path) const {
+  std::error_code error;
+  if (how_ == Commit::kMarker) {
+    fs::remove(path / kManifestFile, error);
+    if (!error) fs::remove_all(path, error);
+  } else {
+    const fs::path hidden =
+        path.parent_path() / (std::string(kRemovedPrefix) + path.filename().string());
+    fs::remove_all(hidden, error);
+    fs::rename(path, hidden, error);
+    if (!error) fs::remove_all(hidden, error);
+  }
+  if (error) {
+    log::warn(
+        fmt::format("{}: cannot remove the old checkpoint: {}", path.string(), error.message()));
+  }
+}
+
 // What a killed save left: staging folders, half-deleted checkpoints and, `replaced_too`, folders
 // that were being replaced (one may be the last copy of its step until the next save is whole).
 void CheckpointStore::remove_leftovers(bool replaced_too) const {
@@ -253,7 +262,10 @@ void CheckpointStore::remove_leftovers(bool replaced_too) const {
     const std::string name = entry.path().filename().string();
     const bool is_ours = name.starts_with(".") && name.find(kPrefix) != std::string::npos;
     const bool is_replaced = name.find(".old-") != std::string::npos;
-    if (is_ours && (replaced_too || !is_replaced)) leftovers.push_back(entry.path());
+    const bool has_no_marker = how_ == Commit::kMarker && step_of(name) &&
+                               !fs::exists(entry.path() / kManifestFile, error);
+    if ((is_ours && (replaced_too || !is_replaced)) || has_no_marker)
+      leftovers.push_back(entry.path());
   }
   for (const fs::path& path : leftovers) fs::remove_all(path, error);
 }

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/pending_folder.h"
 #include "checkpoints/shards.h"
 #include "dist/runtime/artefact.h"
 
@@ -27,11 +28,12 @@ constexpr const char* kStateFile = "state.json";
 // The checkpoints of a run: RUN/checkpoints/step-000000123/ {model.safetensors,
 // optimizer.safetensors, state.json, manifest.json and any extra file, such as spiece.model}; of
 // several ranks a pair of files each (shards.h), which any number of ranks can read. Each folder
-// appears whole by rename; the link `latest` names the newest. The store sees named tensors and a
-// JSON document: it knows no model.
+// appears whole, by rename or by a marker (pending_folder.h); by rename, the link `latest` names
+// the newest. Readers need not know which it was. The store sees named tensors and a JSON document:
+// it knows no model.
 class CheckpointStore {
  public:
-  explicit CheckpointStore(const std::filesystem::path& run);
+  explicit CheckpointStore(const std::filesystem::path& run, Commit how = Commit::kRename);
 
   // What is written once, whatever the number of ranks.
   struct Common {
@@ -43,6 +45,10 @@ class CheckpointStore {
   // A save by several ranks: rank 0 begins, every rank writes its shard into the folder that
   // begin() gave, rank 0 commits when all have. Until then nothing is there under a name that a
   // reader would take. Who begins again, or destroys the store, gives the save up.
+  //
+  // With a marker a checkpoint cannot be replaced by another of its step: where a good one is
+  // there, begin() gives an empty path, and there is nothing to write. (A run comes to a step in
+  // one state.)
   std::filesystem::path begin(int64_t step);
   // The files of the shard are on the disk on return. StorageError when they cannot be written, or
   // when this rank does not see the folder.
@@ -69,13 +75,15 @@ class CheckpointStore {
   std::vector<int64_t> prune(int keep) const;
 
  private:
+  void remove_checkpoint(const std::filesystem::path& path) const;
   void remove_leftovers(bool replaced_too) const;
   void remove_damaged(int64_t step) const;
   void remove_old(int64_t newest, int keep) const;
   void point_latest_to(int64_t step) const;
 
   std::filesystem::path folder_;
-  std::unique_ptr<ArtefactWriter> writer_;
+  Commit how_;
+  std::unique_ptr<PendingFolder> writer_;
   int64_t step_ = -1;
 };
 

@@ -13,6 +13,7 @@
 #include "dist/launcher.h"
 #include "dist/mpi_engine.h"
 #include "dist/runtime/errors.h"
+#include "dist/start_watch.h"
 
 namespace tutti {
 namespace {
@@ -283,8 +284,11 @@ class MpiCommunicator : public Communicator {
 }  // namespace
 
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiOptions& options) {
+  const auto launcher = detect_launcher();
+  // MPI starts with the first communicator, and waits for all ranks.
+  const StartWatch watch(launcher ? launcher->num_tasks : 1);
   auto comm = std::make_unique<MpiCommunicator>(options);
-  refuse_singleton(detect_launcher(), comm->size());
+  refuse_singleton(launcher, comm->size());
   return comm;
 }
 

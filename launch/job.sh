@@ -68,12 +68,31 @@ job_environment() {
   fi
 }
 
+# job_end_late LAUNCHER RUN: ends a launcher that goes on waiting when the ranks have given up (code 4): mpirun waits without end for the
+# answer of a machine that the network has lost. TUTTI_LAUNCHER_PATIENCE: for how many seconds it may.
+job_end_late() {
+  local waited=0
+  while sleep 1 && kill -0 "$1" 2>/dev/null; do
+    [[ "$(job_field code "$2")" == 4 ]] || continue
+    ((++waited >= ${TUTTI_LAUNCHER_PATIENCE:-30})) || continue
+    job_say "the ranks have ended, their launcher has not: ending it"
+    kill -TERM "$1" 2>/dev/null
+    sleep 3
+    kill -KILL "$1" 2>/dev/null
+    return
+  done
+}
+
 # job_run COMMAND...: runs the launcher in the background and waits for it. TERM, USR1 and USR2 to this script reach it as USR2, which
 # mpirun and srun pass on to the ranks: a TERM would give them two seconds. Sets job_code and job_was_stopped.
 job_run() {
   local interrupted=0
   "$@" </dev/null &
-  local launcher=$!
+  local launcher=$! watcher=""
+  if [[ -n "${run:-}" ]]; then
+    job_end_late "$launcher" "$run" &
+    watcher=$!
+  fi
   trap 'interrupted=1; job_was_stopped=1; kill -USR2 "$launcher" 2>/dev/null || true' TERM USR1 USR2
   job_code=0
   wait "$launcher" || job_code=$?
@@ -83,4 +102,5 @@ job_run() {
     wait "$launcher" || job_code=$?
   done
   trap - TERM USR1 USR2
+  [[ -z "$watcher" ]] || { kill "$watcher" && wait "$watcher"; } 2>/dev/null || true
 }

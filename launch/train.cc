@@ -30,8 +30,10 @@
 #include "launch/train/loop_options.h"
 #include "launch/train/model_options.h"
 #include "launch/train/run_saver.h"
+#include "launch/train/start_options.h"
 #include "launch/train/starting_model.h"
 #include "launch/train/stop_wish.h"
+#include "launch/train/straggler_log.h"
 #include "launch/train/train_log.h"
 #include "launch/train/watch_options.h"
 #include "trainer/decode/generative_ranker.h"
@@ -59,6 +61,7 @@ struct TrainArgs {
   DistributionArgs distribution;
   WatchArgs watch;
   StopArgs stop;
+  StartArgs start;
 };
 
 Options declare(TrainArgs& a) {
@@ -82,6 +85,7 @@ Options declare(TrainArgs& a) {
   declare(options, a.distribution);
   declare(options, a.watch);
   declare(options, a.stop);
+  declare(options, a.start);
   return options;
 }
 
@@ -158,6 +162,9 @@ nlohmann::json without_paths(nlohmann::json resolved) {
                           "bucket-kib",
                           "zero",
                           "config",
+                          "commit",
+                          "stage",
+                          "preflight",
                           "watchdog",
                           "silence-limit",
                           "start-limit",
@@ -195,7 +202,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     if (watchdog) watchdog->enter(phase, step);
   };
 
-  const data::Dataset dataset = data::Dataset::open(a.dataset);
+  const data::Dataset dataset = open_dataset(a.dataset, a.start, comm);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
   const nlohmann::json config = without_paths(options.resolved());
@@ -269,6 +276,9 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   trainer::GenerativeRanker ranker(
       model, tokenizer, ids.table, data.trie(),
       {.beam = kValidationBeam, .softmax = a.loop.data.packing.softmax});
+  // Parameters, two moments, and the best model beside them.
+  const nlohmann::json checked = check_at_start(
+      a.start, a.out, 4 * static_cast<int64_t>(sizeof(float)) * model.num_parameters(), comm);
   // After all that can be wrong with the input: nothing is left behind then.
   std::optional<trainer::RunFolder> run;
   if (comm.is_root()) {
@@ -277,6 +287,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                        : a.overwrite      ? Existing::kReplace
                                           : Existing::kRefuse);
     run->write_config(options.resolved_ini());
+    if (!checked.is_null()) write_file(run->path() / "preflight.json", checked.dump(2) + '\n');
     if (base_report) {
       write_file(run->path() / "base.json", trainer::to_json(*base_report).dump(2) + '\n');
     }
@@ -285,7 +296,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
 
   std::map<std::string, std::string> made_from = start.made_from;
   made_from.insert({{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}});
-  RunSaver saver(a.out, a.loop.keep,
+  RunSaver saver(a.out, {.number = a.loop.keep, .commit = a.loop.commit},
                  {.state = {{"softmax", checkpoints::name_of(a.model.softmax)},
                             {"model", start.shape},
                             {"prompt", start.prompt},
@@ -297,6 +308,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   TrainLog train_log(run ? &*run : nullptr, total_steps, a.loop.report_every,
                      comm.sum(ids::probe_gemm_flops(
                          model.flat_rounded().defined() ? at::kBFloat16 : at::kFloat, device)));
+  StragglerLog stragglers(comm, run ? &*run : nullptr);
   StopWish stop(a.stop, run ? std::optional(stop_file) : std::nullopt);
   std::string stop_reason;
   auto saving_since = std::chrono::steady_clock::now();
@@ -306,6 +318,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
             enter(Watchdog::Phase::kStep, r.step + 1);
             last_step = r.step;
             train_log.step(r);
+            stragglers.step(r);
             stop.note_step(r);
           },
       .checkpoint =

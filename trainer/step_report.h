@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -15,7 +16,8 @@ struct StepReport {
   std::vector<double> level_loss = {};  // its part of each ID position
   double grad_norm = 0;                 // before clipping
   double learning_rate = 0;
-  bool skipped = false;  // not finite: no update
+  bool skipped = false;         // not finite: no update
+  std::string not_finite = {};  // where, when it is: a rank's loss, or the summed gradient
   int64_t pairs = 0, nodes = 0,
           tokens = 0;             // title tokens and nodes are the model's positions
   double flops = 0;               // see model_flops.h

@@ -56,6 +56,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
 
     // Of sums that are equal on all ranks: all decide alike.
     report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
+    if (report.skipped) report.not_finite = place_of_not_finite(sums);
     if (report.skipped && options_.non_finite == NonFinite::kStop) give_up(state, report, hooks);
     if (!report.skipped) update(report.learning_rate, report.grad_norm);
     report.update_ms = clock.lap_ms();
@@ -103,14 +104,30 @@ Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
 }
 
 void Trainer::sum_over_ranks(StepSums& sums) {
-  std::vector<double> all = {sums.loss, sums.flops, sums.stop_wishes, sums.saves[0], sums.saves[1]};
+  const bool is_bad = !std::isfinite(sums.loss);
+  std::vector<double> all = {sums.loss,
+                             sums.flops,
+                             sums.stop_wishes,
+                             sums.saves[0],
+                             sums.saves[1],
+                             is_bad ? 1.0 : 0.0,
+                             is_bad ? static_cast<double>(comm_.rank()) : 0.0};
+  const auto num_sums = std::ssize(all);
   all.insert(all.end(), sums.level_loss.begin(), sums.level_loss.end());
   comm_.all_reduce_sum(all);
   sums.loss = all[0];
   sums.flops = all[1];
   sums.stop_wishes = all[2];
   sums.saves = {all[3], all[4]};
-  std::copy(all.begin() + 5, all.end(), sums.level_loss.begin());
+  sums.bad_losses = all[5];
+  sums.bad_ranks = all[6];
+  std::copy(all.begin() + num_sums, all.end(), sums.level_loss.begin());
+}
+
+std::string Trainer::place_of_not_finite(const StepSums& sums) {
+  if (sums.bad_losses == 0) return "the gradient, where the losses of all ranks are finite";
+  if (sums.bad_losses == 1) return fmt::format("the loss of rank {}", sums.bad_ranks);
+  return fmt::format("the losses of {} ranks", sums.bad_losses);
 }
 
 void Trainer::update(double learning_rate, double grad_norm) {
@@ -135,12 +152,12 @@ void Trainer::give_up(const TrainState& state, const StepReport& report,
                       const TrainerHooks& hooks) {
   hooks.checkpoint(state);
   if (hooks.finish_saving) hooks.finish_saving();
-  throw NotFiniteError(
-      fmt::format("step {}: loss {} and gradient norm {}, expected finite numbers ({} such steps "
-                  "in a row); the checkpoint of step {} holds the last good parameters; lower "
-                  "--learning-rate, or look at the data of that step",
-                  report.step, report.loss, report.grad_norm,
-                  std::max<int64_t>(state.skipped_in_a_row, 1), state.step));
+  throw NotFiniteError(fmt::format(
+      "step {}: loss {} and gradient norm {} (first: {}), expected finite numbers "
+      "({} such steps in a row); the checkpoint of step {} holds the last good parameters; lower "
+      "--learning-rate, or look at the data of that step",
+      report.step, report.loss, report.grad_norm, report.not_finite,
+      std::max<int64_t>(state.skipped_in_a_row, 1), state.step));
 }
 
 // False when the run should end.

@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "dist/communicator.h"
@@ -70,6 +71,7 @@ class Trainer {
   // Sums over the micro-batches of a rank, then over ranks.
   struct StepSums {
     double loss = 0, flops = 0, stop_wishes = 0;
+    double bad_losses = 0, bad_ranks = 0;  // losses that are not finite, and the sum of their ranks
     std::array<double, 2> saves = {};
     std::vector<double> level_loss = {};
   };
@@ -77,6 +79,7 @@ class Trainer {
   void sum_over_ranks(StepSums& sums);
   void update(double learning_rate, double grad_norm);
   void finish_report(StepReport& report);
+  static std::string place_of_not_finite(const StepSums& sums);
   [[noreturn]] void give_up(const TrainState& state, const StepReport& report,
                             const TrainerHooks& hooks);
   bool validate(TrainState& state, const TrainerHooks& hooks);

@@ -83,26 +83,6 @@ void check_may_replace(const fs::path& destination, const std::string& kind, boo
   if (found != kind) refuse_destination(destination, "an artefact of kind " + found, other);
 }
 
-// Every file under `staging`, by its path from there. Those in `hashed` another process has synced
-// and hashed.
-std::map<std::string, FileEntry> sync_and_hash_files(
-    const fs::path& staging, const std::map<std::string, FileEntry>& hashed) {
-  std::map<std::string, FileEntry> files;
-  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(staging)) {
-    const std::string name = entry.path().lexically_relative(staging).generic_string();
-    const auto known = hashed.find(name);
-    if (known != hashed.end()) {
-      files.insert(*known);
-      continue;
-    }
-    sync_to_disk(entry.path());
-    if (entry.is_directory()) continue;
-    TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
-    files[name] = {static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
-  }
-  return files;
-}
-
 // `staging` takes the name of `destination`, whose content is removed.
 void replace_folder(const fs::path& staging, const fs::path& destination) {
   const fs::path old = hidden_sibling(destination, "old");
@@ -122,6 +102,24 @@ void replace_folder(const fs::path& staging, const fs::path& destination) {
 }
 
 }  // namespace
+
+std::map<std::string, FileEntry> sync_and_hash_files(
+    const fs::path& folder, const std::map<std::string, FileEntry>& hashed) {
+  std::map<std::string, FileEntry> files;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(folder)) {
+    const std::string name = entry.path().lexically_relative(folder).generic_string();
+    const auto known = hashed.find(name);
+    if (known != hashed.end()) {
+      files.insert(*known);
+      continue;
+    }
+    sync_to_disk(entry.path());
+    if (entry.is_directory()) continue;
+    TUTTI_CHECK(entry.is_regular_file() && !entry.is_symlink(), entry.path().string());
+    files[name] = {static_cast<int64_t>(entry.file_size()), sha256_of_file(entry.path())};
+  }
+  return files;
+}
 
 ArtefactWriter::ArtefactWriter(fs::path destination, std::string kind, bool overwrite)
     : destination_(std::move(destination)), kind_(std::move(kind)), overwrite_(overwrite) {

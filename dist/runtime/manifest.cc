@@ -153,6 +153,13 @@ Manifest read_manifest(const fs::path& artefact, const std::string& expected_kin
     refuse(artefact, "a folder without manifest.json, so not a tutti artefact", wanted, cure);
   }
   Manifest manifest = parse_manifest(manifest_path);
+  // First of all: what a damaged manifest says of kind and files would blame others. One of a newer
+  // format may hash other parts.
+  const std::string hash = manifest_hash(manifest);
+  if (manifest.format_version <= newest_version && manifest.hash != hash) {
+    refuse(manifest_path, "hash " + manifest.hash, hash + " (of the entries listed)",
+           "the manifest was edited or damaged: rebuild the artefact");
+  }
   if (manifest.kind != expected_kind) {
     refuse(artefact, with_article(manifest.kind), wanted, cure);
   }
@@ -162,11 +169,6 @@ Manifest read_manifest(const fs::path& artefact, const std::string& expected_kin
            "it was written by a newer tutti: update this one or rebuild the artefact");
   }
   check_files(artefact, manifest);
-  const std::string hash = manifest_hash(manifest);
-  if (manifest.hash != hash) {
-    refuse(manifest_path, "hash " + manifest.hash, hash + " (of the entries listed)",
-           "the manifest was edited or damaged: rebuild the artefact");
-  }
   return manifest;
 }
 

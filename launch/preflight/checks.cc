@@ -162,16 +162,15 @@ CheckResult check_storage(Communicator& comm, const fs::path& out, int64_t need_
   return result;
 }
 
-CheckResult check_all_reduce(Communicator& comm, int64_t bucket_bytes, double least_gb_per_s) {
-  constexpr double kSeconds = 2;
+CheckResult check_all_reduce(Communicator& comm, int64_t bucket_bytes, double least_gb_per_s,
+                             double seconds) {
   const int64_t n = std::max<int64_t>(1, bucket_bytes / static_cast<int64_t>(sizeof(float)));
   const auto size = static_cast<double>(comm.size());
   std::vector<float> values(static_cast<size_t>(n));
   json mine = json::object();
   std::vector<double> rates;
   const Clock::time_point start = Clock::now();
-  for (int round = 0; round < 3 || comm.max(seconds_since(start) < kSeconds ? 1 : 0) != 0;
-       ++round) {
+  for (int round = 0; round < 3 || comm.max(seconds_since(start) < seconds ? 1 : 0) != 0; ++round) {
     // Whole numbers that fp32 adds without rounding.
     const auto value = [round](int rank, int64_t i) {
       return static_cast<float>((rank + 1) * (i % 61 + round % 7));

@@ -37,7 +37,8 @@ CheckResult check_storage(Communicator& comm, const std::filesystem::path& out, 
 
 // Sums of floats over all ranks are right, and travel at `least_gb_per_s` or more (0: no matter).
 // The rate is the bus bandwidth of NCCL's tests: bytes x 2 (n - 1) / n, a second.
-CheckResult check_all_reduce(Communicator& comm, int64_t bucket_bytes, double least_gb_per_s);
+CheckResult check_all_reduce(Communicator& comm, int64_t bucket_bytes, double least_gb_per_s,
+                             double seconds = 2);
 
 // No rank needs much longer than the others for the same arithmetic.
 CheckResult check_speed(Communicator& comm);

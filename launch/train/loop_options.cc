@@ -44,6 +44,9 @@ void declare(Options& options, LoopArgs& a) {
            "steps between lines on the console; log.jsonl has every step")
       .add("checkpoint-every", &a.trainer.checkpoint_every, "steps between checkpoints")
       .add("keep", &a.keep, "checkpoints to keep, besides the best")
+      .add("commit", &a.commit_name,
+           "how a checkpoint appears: rename | marker: by its manifest, written last, on file "
+           "systems that cannot rename a folder in one step")
       .add("seed", &a.seed, "of initial weights and data order");
 }
 
@@ -62,6 +65,7 @@ void check(LoopArgs& a) {
   require_at_least("--keep", a.keep, 1);
   require_one_of("--weight", a.weight, {"pair", "playlist"});
   require_one_of("--group", a.group, {"playlist", "title"});
+  require_one_of("--commit", a.commit_name, {"rename", "marker"});
   require_one_of("--non-finite", a.non_finite, {"stop", "skip"});
   a.data.requests = data::training_requests(a.data.request_share, a.requests);
   if (a.trainer.patience > 0 && a.trainer.validate_every == 0) {
@@ -71,6 +75,8 @@ void check(LoopArgs& a) {
   a.trainer.learning_rate.schedule = trainer::schedule_from_name(a.schedule);
   a.trainer.non_finite =
       a.non_finite == "stop" ? trainer::NonFinite::kStop : trainer::NonFinite::kSkip;
+  a.commit =
+      a.commit_name == "marker" ? checkpoints::Commit::kMarker : checkpoints::Commit::kRename;
   a.data.seed = a.seed;
   a.data.packing.weighting =
       a.weight == "pair" ? trainer::Weighting::kPair : trainer::Weighting::kPlaylist;

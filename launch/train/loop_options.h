@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include "checkpoints/pending_folder.h"
 #include "launch/options.h"
 #include "trainer/trainer.h"
 #include "trainer/training_data.h"
@@ -11,9 +12,11 @@ namespace tutti::launch {
 
 // The loop: how long, in which order, at which learning rate, what is looked at and kept when.
 struct LoopArgs {
-  std::string schedule = "cosine", weight = "pair", group = "playlist", non_finite = "stop";
+  std::string schedule = "cosine", weight = "pair", group = "playlist", non_finite = "stop",
+              commit_name = "rename";
   uint64_t seed = 1;
   int keep = 2;
+  checkpoints::Commit commit = checkpoints::Commit::kRename;
   int64_t validation_queries = 500, report_every = 100;
   std::string requests;
   trainer::TrainerOptions trainer;

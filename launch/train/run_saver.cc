@@ -8,16 +8,16 @@
 
 namespace tutti::launch {
 
-RunSaver::RunSaver(std::filesystem::path out, int keep, Common common,
+RunSaver::RunSaver(std::filesystem::path out, Keeping keeping, Common common,
                    const trainer::IdModel& model, const trainer::AdamW& optimizer,
                    Communicator& comm)
     : out_(std::move(out)),
-      keep_(keep),
+      keeping_(keeping),
       common_(std::move(common)),
       model_(model),
       optimizer_(optimizer),
       comm_(comm),
-      store_(out_) {}
+      store_(out_, keeping.commit) {}
 
 checkpoints::CheckpointStore::Common RunSaver::common_of(const trainer::TrainState& state) const {
   nlohmann::json document = common_.state;
@@ -50,6 +50,7 @@ void RunSaver::start(const trainer::TrainState& state) {
   comm_.broadcast(&length, sizeof(length), 0);
   staging.resize(static_cast<size_t>(length));
   comm_.broadcast(staging.data(), length, 0);
+  if (staging.empty()) return;  // it is there
 
   const int rank = comm_.rank(), size = comm_.size();
   copy_ = std::make_unique<checkpoints::ShardCopy>(checkpoints::Shard{
@@ -80,7 +81,7 @@ void RunSaver::agree(const Progress& sum) {
 }
 
 void RunSaver::commit() {
-  store_.commit(saved_, comm_.size(), keep_);
+  store_.commit(saved_, comm_.size(), keeping_.number);
 }
 
 void RunSaver::finish() {
@@ -101,7 +102,7 @@ void RunSaver::save_best(const trainer::TrainState& state) {
   run_together(comm_, [&] {
     if (!comm_.is_root()) return;
     checkpoints::CheckpointStore::Common common = common_of(state);
-    checkpoints::CheckpointStore(out_ / "best")
+    checkpoints::CheckpointStore(out_ / "best", keeping_.commit)
         .save(state.step,
               {.model = trainer::parameters_as_tensors(model_),
                .optimizer = {},

@@ -32,8 +32,12 @@ class RunSaver {
     nlohmann::json state;  // state.json, but for the step
     std::map<std::string, std::string> files, made_from;
   };
+  struct Keeping {
+    int number = 2;  // of checkpoints, besides the best
+    checkpoints::Commit commit = checkpoints::Commit::kRename;
+  };
   // Model, optimizer and communicator outlive the saver.
-  RunSaver(std::filesystem::path out, int keep, Common common, const trainer::IdModel& model,
+  RunSaver(std::filesystem::path out, Keeping keeping, Common common, const trainer::IdModel& model,
            const trainer::AdamW& optimizer, Communicator& comm);
 
   // Begins to write. Collective, as finish(); both throw what any rank's threads threw.
@@ -59,7 +63,7 @@ class RunSaver {
   void commit();
 
   std::filesystem::path out_;
-  int keep_;
+  Keeping keeping_;
   Common common_;
   const trainer::IdModel& model_;
   const trainer::AdamW& optimizer_;

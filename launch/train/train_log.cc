@@ -31,8 +31,10 @@ void TrainLog::step(const trainer::StepReport& r) {
   sums_.hidden_ms += r.hidden_ms;
   if (r.skipped) {
     ++sums_.skipped;
-    log::warn(fmt::format("step {}: loss {} and gradient norm {} are not finite: no update", r.step,
-                          r.loss, r.grad_norm));
+    log::warn(
+        fmt::format("step {}: loss {} and gradient norm {} are not finite, first in {}: no "
+                    "update",
+                    r.step, r.loss, r.grad_norm, r.not_finite));
   } else {
     sums_.loss += r.loss;
     sums_.level_loss.resize(r.level_loss.size(), 0.0);

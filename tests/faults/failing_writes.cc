@@ -7,7 +7,7 @@
 //   FAIL_HOW=kill       SIGKILL before the call
 //            kill-half  SIGKILL when half of the bytes of a write are written
 //            ENOSPC     the call fails so, and every one behind it (a full disk stays full)
-//            EROFS      likewise
+//            EROFS, EDQUOT  likewise
 //   FAIL_COUNT_TO=FILE  how many calls there were, written at the end
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -79,7 +79,7 @@ Fate boundary() {
   if (s.how == "kill") raise(SIGKILL);
   if (s.how == "kill-half") return Fate::kHalf;
   if (s.how.empty()) return Fate::kGoesOn;
-  errno = s.how == "EROFS" ? EROFS : ENOSPC;
+  errno = s.how == "EROFS" ? EROFS : s.how == "EDQUOT" ? EDQUOT : ENOSPC;
   return Fate::kFails;
 }
 

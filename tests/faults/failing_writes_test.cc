@@ -24,7 +24,16 @@ struct End {
   int code = -1, signal = 0;
 };
 
-class FailingWrites : public testing::TestWithParam<int> {
+struct Way {
+  int ranks = 1;
+  Commit commit = Commit::kRename;
+};
+
+void PrintTo(const Way& way, std::ostream* out) {
+  *out << way.ranks << (way.commit == Commit::kMarker ? " with a marker" : " by rename");
+}
+
+class FailingWrites : public testing::TestWithParam<Way> {
  protected:
   fs::path run() const { return folder_ / "run"; }
 
@@ -39,7 +48,8 @@ class FailingWrites : public testing::TestWithParam<int> {
       ::setenv("FAIL_COUNT_TO", (folder_ / "calls").c_str(), 1);
       if (std::freopen((folder_ / "messages").c_str(), "w", stderr) == nullptr) ::_exit(99);
       ::execl(TUTTI_SAVE_PROBE, TUTTI_SAVE_PROBE, run().c_str(), std::to_string(step).c_str(),
-              std::to_string(GetParam()).c_str(), std::to_string(keep).c_str(), nullptr);
+              std::to_string(GetParam().ranks).c_str(), std::to_string(keep).c_str(),
+              GetParam().commit == Commit::kMarker ? "marker" : "rename", nullptr);
       ::_exit(98);
     }
     int status = 0;
@@ -68,7 +78,7 @@ class FailingWrites : public testing::TestWithParam<int> {
 
   // By this process.
   void save_next() const {
-    CheckpointStore store(run());
+    CheckpointStore store(run(), GetParam().commit);
     const std::vector<float> values(64, 3.0F);
     CheckpointStore::Content content;
     for (const char* name : {"a", "b", "c"})
@@ -98,7 +108,7 @@ class FailingWrites : public testing::TestWithParam<int> {
 };
 
 TEST_P(FailingWrites, AKillAtAnyOfThemLosesNoCheckpointAndSelectsNoPartialOne) {
-  const std::string how = GetParam() == 1 ? "kill" : "kill-half";
+  const std::string how = GetParam().ranks == 1 ? "kill" : "kill-half";
   const int calls = calls_of_a_save();
   ASSERT_GE(calls, 20);
   int became_visible = 0;
@@ -116,6 +126,7 @@ TEST_P(FailingWrites, AKillAtAnyOfThemLosesNoCheckpointAndSelectsNoPartialOne) {
     EXPECT_EQ(opened_step(), 3);
     for (const auto& entry : fs::directory_iterator(run() / "checkpoints")) {
       EXPECT_FALSE(entry.path().filename().string().starts_with(".")) << entry.path();
+      EXPECT_TRUE(fs::exists(entry.path() / "manifest.json")) << entry.path();
     }
   }
   EXPECT_EQ(became_visible, 1) << "one call makes the checkpoint visible";
@@ -123,7 +134,7 @@ TEST_P(FailingWrites, AKillAtAnyOfThemLosesNoCheckpointAndSelectsNoPartialOne) {
 }
 
 TEST_P(FailingWrites, AFullOrReadOnlyDiskIsCode7AndLeavesTheCheckpointBefore) {
-  const std::string how = GetParam() == 1 ? "ENOSPC" : "EROFS";
+  const std::string how = GetParam().ranks == 1 ? "ENOSPC" : "EROFS";
   const int calls = calls_of_a_save();
   int refused = 0;
   for (int at = 1; at <= calls; ++at) {
@@ -139,7 +150,9 @@ TEST_P(FailingWrites, AFullOrReadOnlyDiskIsCode7AndLeavesTheCheckpointBefore) {
   EXPECT_GE(refused, 15);
 }
 
-INSTANTIATE_TEST_SUITE_P(Ranks, FailingWrites, testing::Values(1, 2));
+INSTANTIATE_TEST_SUITE_P(Ways, FailingWrites,
+                         testing::Values(Way{1}, Way{2}, Way{1, Commit::kMarker},
+                                         Way{2, Commit::kMarker}));
 
 }  // namespace
 }  // namespace tutti::checkpoints

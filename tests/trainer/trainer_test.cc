@@ -346,6 +346,7 @@ TEST_F(TrainerTest, SkipsTheSameNotFiniteStepsOnAllRanksAndGoesOn) {
       skipped[comm.rank()].push_back(r.skipped);
       if (r.skipped) {
         EXPECT_FALSE(std::isfinite(r.loss) && std::isfinite(r.grad_norm));
+        EXPECT_EQ(r.not_finite, "the loss of rank 1");
       }
       if (comm.rank() != 1) return;
       if (r.step == 2) model.flat_values()[3] = std::numeric_limits<float>::quiet_NaN();
