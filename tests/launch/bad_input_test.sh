@@ -126,7 +126,7 @@ refused 3 'only damaged checkpoints' "$tutti" train --dataset data --ids ids --o
 refused 2 '--d-model' "$tutti" train --dataset data --ids ids --out out/x --base b --d-model 32
 refused 2 '--vocabulary' "$tutti" train --dataset data --ids ids --out out/x --base b --vocabulary v
 refused 2 'smollm2, or minilm' "$tutti" train --dataset data --ids ids --out out/x --base nothere
-refused 2 'decoder-only model' "$tutti" train --dataset data --ids ids --out out/x --base playlists.csv
+refused 3 'no GGUF file' "$tutti" train --dataset data --ids ids --out out/x --base playlists.csv
 made "$tutti" export --run run --ids ids --dataset data --out base
 rm base/spiece.model
 made "$tutti" train --dataset data --ids ids --out from_json --base base --steps 1
