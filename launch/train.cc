@@ -135,14 +135,22 @@ void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
   }
 }
 
-// A run goes on with the prompts that it began with.
-void check_requests(const checkpoints::Checkpoint& last, const std::vector<std::string>& requests) {
+// A run goes on with the prompts that it began with; one of before there were requests had none.
+void check_requests(const checkpoints::Checkpoint& last, const trainer::TrainingDataOptions& now) {
+  constexpr const char* kCure = "resume with the run's own value, or train into another --out";
+  const double share =
+      last.state.value("train", nlohmann::json::object()).value("request-share", 0.0);
+  if (share != now.request_share) {
+    throw UsageError(Problem{last.path.string(), "--request-share",
+                             fmt::format("{:g}", now.request_share), fmt::format("{:g}", share),
+                             kCure});
+  }
   const auto before = last.state.value("requests", std::vector<std::string>{});
-  if (before == requests) return;
-  throw UsageError(Problem{
-      last.path.string(), "--requests", fmt::format("{} templates", requests.size()),
-      fmt::format("the {} that the run has had so far", before.size()),
-      "resume with the run's own --request-share and --requests, or train into another --out"});
+  if (before == now.requests) return;
+  throw UsageError(Problem{last.path.string(), "--requests",
+                           fmt::format("{} templates, other ones", now.requests.size()),
+                           fmt::format("the {} that the run has had so far", before.size()),
+                           kCure});
 }
 
 nlohmann::json without_paths(nlohmann::json resolved) {
@@ -223,7 +231,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
     check_resumed(last->state.value("train", nlohmann::json::object()), config,
                   last->path.string());
-    check_requests(*last, a.loop.data.requests);
+    check_requests(*last, a.loop.data);
   }
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids, comm);

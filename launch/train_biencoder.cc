@@ -88,7 +88,8 @@ trainer::DocumentKind check(BiEncoderArgs& a) {
 
 void train(trainer::BiEncoder& encoder, const data::Dataset& dataset,
            const trainer::TrackDocuments& documents, const BiEncoderArgs& a, Communicator& comm) {
-  trainer::BiEncoderTrainer trainer(encoder, dataset, documents, a.training, comm);
+  const trainer::TitledPlaylists playlists = trainer::titled_playlists(dataset);
+  trainer::BiEncoderTrainer trainer(encoder, playlists, documents, a.training, comm);
   double sum = 0;
   int64_t since = 0;
   for (int64_t step = 0; step < a.training.steps; ++step) {

@@ -11,18 +11,6 @@
 
 namespace tutti::launch {
 
-struct ExampleSystem {
-  std::string name;
-  std::vector<std::string> tracks;  // best first, as they are shown
-  std::vector<bool> is_hit;         // of each
-};
-
-struct ExamplePrompt {
-  std::string block, prompt;
-  int64_t num_relevant = 0;
-  std::vector<ExampleSystem> systems;
-};
-
 struct DatasetFacts {
   std::string path;
   Manifest manifest;
@@ -36,7 +24,7 @@ struct ReportInputs {
   std::string ids_file;
   std::optional<DatasetFacts> dataset;
   std::vector<std::string> trec_folders;  // of --dump-run
-  std::vector<ExamplePrompt> examples;    // filled by read_examples()
+  std::vector<ExamplePrompt> examples;    // filled by read_examples(); empty: those of the scores
 };
 
 // Opens every path and tells by what it holds what it is. DataError when one is nothing of ours,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -11,6 +12,16 @@ namespace {
 
 bool has_content(const ReportSection& section) {
   return !section.parts.empty() || !section.html.empty();
+}
+
+// Those of the TREC files, which are as many as was asked for, or those of the scores.
+std::vector<ExamplePrompt> examples_of(const ReportInputs& inputs) {
+  if (!inputs.examples.empty() || inputs.scores.empty()) return inputs.examples;
+  std::vector<ExamplePrompt> examples;
+  for (const auto& block : inputs.scores.front().blocks) {
+    examples.insert(examples.end(), block.examples.begin(), block.examples.end());
+  }
+  return examples;
 }
 
 }  // namespace
@@ -78,9 +89,10 @@ ReportSection missing_section(const ReportInputs& inputs) {
         "hits against beam width and diversity: files of tutti evaluate --json of one checkpoint "
         "with other beams");
   }
-  if (inputs.examples.empty()) {
+  if (examples_of(inputs).empty()) {
     missing.items.emplace_back(
-        "example prompts: the folder of tutti evaluate --dump-run, and the dataset");
+        "example prompts: a file of tutti evaluate --json that has them, or the folder of tutti "
+        "evaluate --dump-run and the dataset");
   }
   if (!inputs.ids) missing.items.emplace_back("quality of the IDs: the folder of tutti ids report");
   ReportSection section{.title = "Not in this report", .parts = {}};
@@ -106,7 +118,7 @@ ReportDocument make_report(const ReportInputs& inputs) {
   }
   add(learning_section(inputs.runs));
   if (!inputs.runs.empty()) document.csv_files.push_back(learning_csv(inputs.runs));
-  add(examples_section(inputs.examples));
+  add(examples_section(examples_of(inputs)));
   if (inputs.ids) add(ids_section(*inputs.ids));
   add(missing_section(inputs));
   return document;

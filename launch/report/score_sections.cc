@@ -43,14 +43,15 @@ std::string verdict_on(const ScoredBlock& block, const std::string& headline) {
 std::string against_words(const ScoredBlock& block, size_t row) {
   if (std::cmp_equal(row, block.best)) return "best";
   const auto& system = block.systems[row];
+  if (system.is_oracle) return "oracle";
   return fmt::format("{:+.3f} [{:+.3f}, {:+.3f}]", system.against_best.mean,
                      system.against_best.low, system.against_best.high);
 }
 
 HtmlTable systems_table(const ScoredBlock& block, const Scores& scores) {
-  const std::vector<std::string> columns = {
-      fmt::format("hit_rate@{}", scores.k), fmt::format("recall@{}", scores.k),
-      fmt::format("ndcg@{}", scores.k), fmt::format("distinct_artists@{}", scores.k)};
+  const std::vector<std::string> columns = {fmt::format("hit_rate@{}", scores.k),
+                                            fmt::format("recall@{}", scores.k),
+                                            fmt::format("ndcg@{}", scores.k)};
   std::vector<std::string> measured;
   for (const auto& name : columns) {
     if (block.subject().metric(name)) measured.push_back(name);
@@ -59,7 +60,7 @@ HtmlTable systems_table(const ScoredBlock& block, const Scores& scores) {
   table.rows[0].insert(table.rows[0].end(), measured.begin(), measured.end());
   for (size_t i = 0; i < block.systems.size(); ++i) {
     const auto& system = block.systems[i];
-    const bool is_best = std::cmp_equal(i, block.best);
+    const bool is_best = std::cmp_equal(i, block.best) || system.is_oracle;
     const auto& hits = *system.metric(scores.headline());
     table.rows.push_back({system.name, fmt::format("{:.3f}", hits.mean),
                           fmt::format("[{:.3f}, {:.3f}]", hits.low, hits.high),
@@ -70,7 +71,42 @@ HtmlTable systems_table(const ScoredBlock& block, const Scores& scores) {
       const auto* metric = system.metric(name);
       table.rows.back().push_back(metric ? fmt::format("{:.4f}", metric->mean) : "");
     }
-    if (is_best) table.strong.push_back(i + 1);
+    if (std::cmp_equal(i, block.best)) table.strong.push_back(i + 1);
+  }
+  return table;
+}
+
+// What the lists are like beside being right, and what they cost. Without rows: nothing was
+// measured.
+HtmlTable lists_table(const ScoredBlock& block, const Scores& scores) {
+  const std::vector<std::string> columns = {
+      fmt::format("distinct_artists@{}", scores.k), fmt::format("popularity@{}", scores.k),
+      fmt::format("tail_share@{}", scores.k), fmt::format("list_distance@{}", scores.k)};
+  std::vector<std::string> measured;
+  for (const auto& name : columns) {
+    if (block.subject().metric(name)) measured.push_back(name);
+  }
+  const auto& systems = block.systems;
+  const bool has_use = std::any_of(systems.begin(), systems.end(),
+                                   [](const ScoredSystem& s) { return s.coverage >= 0; });
+  if (measured.empty() && !has_use) return {};
+  HtmlTable table{.rows = {{""}}};
+  table.rows[0].insert(table.rows[0].end(), measured.begin(), measured.end());
+  if (has_use) table.rows[0].insert(table.rows[0].end(), {"coverage", "Gini"});
+  table.rows[0].emplace_back("titles/s");
+  for (const auto& system : systems) {
+    std::vector<std::string> row = {system.name};
+    for (const auto& name : measured) {
+      const auto* metric = system.metric(name);
+      row.push_back(metric ? fmt::format("{:.3f}", metric->mean) : "");
+    }
+    if (has_use) {
+      row.push_back(system.coverage < 0 ? "" : fmt::format("{:.4f}", system.coverage));
+      row.push_back(system.gini < 0 ? "" : fmt::format("{:.3f}", system.gini));
+    }
+    row.push_back(system.titles_per_second > 0 ? fmt::format("{:.0f}", system.titles_per_second)
+                                               : "");
+    table.rows.push_back(std::move(row));
   }
   return table;
 }
@@ -140,6 +176,10 @@ ReportSection systems_section(const Scores& scores) {
     if (block.empty()) continue;
     section.parts.emplace_back(ReportText{queries_words(block)});
     section.parts.emplace_back(ReportCharts{"", {systems_chart(block, scores)}});
+    if (HtmlTable lists = lists_table(block, scores); !lists.rows.empty()) {
+      section.parts.emplace_back(
+          ReportTable{fmt::format("The lists on {}", block.name), std::move(lists)});
+    }
   }
   if (!scores.notes.empty()) section.parts.emplace_back(ReportText{"Notes", scores.notes});
   return section;

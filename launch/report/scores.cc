@@ -1,5 +1,8 @@
 #include "launch/report/scores.h"
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "launch/json_reader.h"
@@ -22,6 +25,11 @@ ScoredSystem system_of(const JsonReader& reader, const std::string& headline) {
   system.corrected_p_value = against_best.at("corrected_p_value").number();
   system.effect_size = against_best.at("effect_size").number();
   system.titles_per_second = reader.at("titles_per_second").number();
+  system.is_oracle = reader.has("oracle") && reader.at("oracle").truth();
+  if (reader.has("lists")) {
+    system.coverage = reader.at("lists").at("coverage").number();
+    system.gini = reader.at("lists").at("gini").number();
+  }
   return system;
 }
 
@@ -39,6 +47,43 @@ ScoredStratum stratum_of(const JsonReader& reader, size_t num_systems) {
   return stratum;
 }
 
+// Of all systems of the block these are shown beside one another: what is evaluated, and the others
+// with most hits on the block.
+std::vector<size_t> shown_beside(const ScoredBlock& block, const std::string& headline) {
+  constexpr size_t kOthers = 3;
+  std::vector<size_t> others;
+  for (size_t i = 0; i + 1 < block.systems.size(); ++i) {
+    if (!block.systems[i].is_oracle) others.push_back(i);
+  }
+  std::stable_sort(others.begin(), others.end(), [&](size_t a, size_t b) {
+    return block.systems[a].metric(headline)->mean > block.systems[b].metric(headline)->mean;
+  });
+  std::vector<size_t> shown = {block.systems.size() - 1};
+  for (size_t i = 0; i < std::min(kOthers, others.size()); ++i) shown.push_back(others[i]);
+  return shown;
+}
+
+ExamplePrompt example_of(const JsonReader& reader, const ScoredBlock& block,
+                         const std::string& headline) {
+  ExamplePrompt example{.block = block.name,
+                        .prompt = reader.at("prompt").text(),
+                        .num_relevant = reader.at("relevant").integer(),
+                        .systems = {}};
+  std::vector<ExampleSystem> all;
+  for (const auto& row : reader.at("systems").elements()) {
+    ExampleSystem system{.name = row.at("ranker").text(), .tracks = {}, .is_hit = {}};
+    for (const auto& track : row.at("tracks").elements()) system.tracks.push_back(track.text());
+    for (const auto& hit : row.at("hits").elements()) system.is_hit.push_back(hit.truth());
+    if (system.is_hit.size() != system.tracks.size()) row.at("hits").refuse("one for each track");
+    all.push_back(std::move(system));
+  }
+  if (all.size() != block.systems.size()) {
+    reader.at("systems").refuse("one for each row of the block");
+  }
+  for (const size_t i : shown_beside(block, headline)) example.systems.push_back(all[i]);
+  return example;
+}
+
 ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
   ScoredBlock block{.name = reader.at("name").text(),
                     .meaning = reader.at("meaning").text(),
@@ -52,6 +97,11 @@ ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
   }
   if (!block.empty() && (block.best < 0 || block.best >= std::ssize(block.systems))) {
     reader.at("best").refuse("a row of the block");
+  }
+  if (reader.has("examples") && !block.systems.empty()) {
+    for (const auto& example : reader.at("examples").elements()) {
+      block.examples.push_back(example_of(example, block, headline));
+    }
   }
   if (!reader.has("strata")) return block;
   for (const auto& stratum : reader.at("strata").elements()) {
@@ -70,6 +120,7 @@ const ScoredMetric* ScoredSystem::metric(const std::string& wanted) const {
 const ScoredSystem* ScoredBlock::best_baseline(const std::string& headline) const {
   const ScoredSystem* found = nullptr;
   for (size_t i = 0; i + 1 < systems.size(); ++i) {
+    if (systems[i].is_oracle) continue;
     if (!found || systems[i].metric(headline)->mean > found->metric(headline)->mean) {
       found = &systems[i];
     }

@@ -14,13 +14,27 @@ struct ScoredMetric {
   double mean = 0, low = 0, high = 0;  // 95 % interval
 };
 
+struct ExampleSystem {
+  std::string name;
+  std::vector<std::string> tracks;  // best first, as they are shown
+  std::vector<bool> is_hit;         // of each
+};
+
+struct ExamplePrompt {
+  std::string block, prompt;
+  int64_t num_relevant = 0;
+  std::vector<ExampleSystem> systems;
+};
+
 struct ScoredSystem {
   std::string name;
   std::map<std::string, ScoredMetric> metrics;
-  ScoredMetric against_best;     // of the headline: this system minus the block's best one
-  double corrected_p_value = 1;  // of that difference
-  double effect_size = 0;        // the mean difference over its standard deviation
-  double titles_per_second = 0;  // 0: not ranked here
+  ScoredMetric against_best;        // of the headline: this system minus the block's best one
+  double corrected_p_value = 1;     // of that difference
+  double effect_size = 0;           // the mean difference over its standard deviation
+  double titles_per_second = 0;     // 0: not ranked here
+  bool is_oracle = false;           // it was told what is right: listed, never compared with
+  double coverage = -1, gini = -1;  // of all its lists; -1: not measured
 
   const ScoredMetric* metric(const std::string& wanted) const;  // null: not measured
 };
@@ -35,13 +49,14 @@ struct ScoredStratum {
 struct ScoredBlock {
   std::string name, meaning;
   int64_t num_queries = 0, num_titles = 0, num_candidates = 0;
-  std::vector<ScoredSystem> systems;       // the baselines, then what they are compared with
-  int64_t best = -1;                       // of `systems`; -1: no queries
+  std::vector<ScoredSystem> systems;  // the baselines, then what they are compared with
+  int64_t best = -1;                  // of `systems`; -1: no queries
+  std::vector<ExamplePrompt> examples = {};
   std::vector<ScoredStratum> strata = {};  // those of one `by` together; empty: not asked for
 
   bool empty() const { return num_queries == 0 || systems.empty(); }
   const ScoredSystem& best_system() const { return systems[static_cast<size_t>(best)]; }
-  // What is evaluated, and the best of the others (null: there is none).
+  // What is evaluated, and the best of the others but oracles (null: there is none).
   const ScoredSystem& subject() const { return systems.back(); }
   const ScoredSystem* best_baseline(const std::string& headline) const;
 };

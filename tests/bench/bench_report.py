@@ -73,7 +73,7 @@ def machine():
 class Report:
     def __init__(self, name, title, threads=2):
         self.name, self.title, self.threads = name, title, threads
-        self.rows, self.notes, self.sections = [], [], []
+        self.rows, self.notes, self.sections, self.leads = [], [], [], []
         self.load = os.getloadavg()[0]
         self.peaks = [matmul_peak(threads)]
 
@@ -89,6 +89,11 @@ class Report:
         self.rows.append(dict(work=work, ours=ours, peer=peer, unit=unit, goal=goal, ratio=ratio, met=met,
                               lower_is_better=lower_is_better, peer_name=peer_name))
         print(self._markdown_row(self.rows[-1]), flush=True)
+
+    def lead(self, text):
+        """A line in front of everything: what a reader must not miss."""
+        self.leads.append(text)
+        print(text, flush=True)
 
     def note(self, text):
         """A paragraph or list behind the table."""
@@ -116,6 +121,8 @@ class Report:
         commit = _output_of("git", "describe", "--always", "--dirty") or "unknown"
         command = shlex.join(["tests/bench/run.sh", self.name, *sys.argv[1:]])
         lines = [f"# {self.title}", ""]
+        for lead in self.leads:
+            lines += [lead, ""]
         if missed:
             lines += [f"MISSED: {'; '.join(row['work'] for row in missed)}.", ""]
         lines += [f"- Command: `{command}`", f"- Date: {datetime.date.today()}, commit {commit}", f"- Machine: {machine()}",

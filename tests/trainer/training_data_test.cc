@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "data/requests.h"
 #include "data/sampler.h"
 #include "tests/trainer/small_training_set.h"
 #include "trainer/prefetcher.h"
@@ -208,6 +209,69 @@ TEST_F(TrainingDataTest, ADestroyedPrefetcherLeavesItsStepsUnmade) {
   TrainingData::Step step;
   data.make_step(0, 0, 1, step);
   EXPECT_GT(step.pairs, 0);
+}
+
+TEST_F(TrainingDataTest, PutsTheSamePlaylistsIntoTheSameRequests) {
+  TrainingDataOptions options;
+  options.titles_per_step = 12;
+  options.request_share = 0.5;
+  options.requests = {"play me some {}", "{} for tonight please"};
+  const data::StringTable& raw = set_.dataset().titles().raw;
+  std::map<uint64_t, std::vector<int64_t>> prompt_of;  // by playlist
+  const auto take = [&](const TrainingData::Step& step) {
+    for (const PackedBatch& batch : step.micro_batches()) {
+      for (size_t i = 0; i < batch.title_keys.size(); ++i) {
+        const auto length = batch.title_lengths[i];
+        const auto* tokens =
+            batch.title_tokens.data() + static_cast<int64_t>(i) * batch.title_length;
+        const std::vector<int64_t> prompt(tokens, tokens + length);
+        const auto [entry, is_new] = prompt_of.try_emplace(batch.title_keys[i], prompt);
+        EXPECT_EQ(entry->second, prompt) << "playlist " << batch.title_keys[i];
+      }
+    }
+  };
+  TrainingData::Step step;
+  for (const int world_size : {1, 3}) {
+    TrainingData data = data_of(options);
+    for (int64_t s = 0; s < 10; ++s) {  // two epochs
+      for (int rank = 0; rank < world_size; ++rank) {
+        data.make_step(s, rank, world_size, step);
+        take(step);
+      }
+    }
+  }
+  ASSERT_EQ(std::ssize(prompt_of), kPlaylists);
+  int64_t bare = 0;
+  for (const auto& [playlist, prompt] : prompt_of) {
+    const auto title = raw[all_.titles[playlist]];
+    const int64_t request = data::request_of(options.seed, static_cast<int64_t>(playlist), 0.5, 2);
+    bare += request < 0 ? 1 : 0;
+    const auto tokens = set_.tokenizer().encode(
+        request < 0 ? std::string(title) : data::as_request(options.requests[request], title));
+    EXPECT_EQ(prompt, std::vector<int64_t>(tokens.begin(), tokens.end()));
+  }
+  EXPECT_GT(bare, kPlaylists / 4);
+  EXPECT_LT(bare, 3 * kPlaylists / 4);
+}
+
+TEST_F(TrainingDataTest, GroupsTitlesOnlyWithinOneRequest) {
+  TrainingDataOptions options;
+  options.titles_per_step = kPlaylists;
+  options.grouping = Grouping::kTitle;
+  const auto groups_of = [&](double share) {
+    options.request_share = share;
+    options.requests = {"play me some {}", "{} for tonight please"};
+    TrainingData data = data_of(options);
+    TrainingData::Step step;
+    data.make_step(0, 0, 1, step);
+    return std::ssize(step.micro_batches()[0].title_keys);
+  };
+  std::set<std::pair<int32_t, int64_t>> prompts;
+  for (int64_t p = 0; p < kPlaylists; ++p) {
+    prompts.emplace(title_of(p), data::request_of(options.seed, p, 0.5, 2));
+  }
+  EXPECT_EQ(groups_of(0.5), std::ssize(prompts));
+  EXPECT_LT(groups_of(0), groups_of(0.5));
 }
 
 }  // namespace

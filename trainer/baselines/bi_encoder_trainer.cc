@@ -85,26 +85,35 @@ ContrastiveLoss contrastive_loss(const at::Tensor& anchors, const at::Tensor& ca
           .candidate_grad = grad.t().matmul(anchors)};
 }
 
-BiEncoderTrainer::BiEncoderTrainer(BiEncoder& encoder, const data::Dataset& dataset,
-                                   const TrackDocuments& documents, const BiEncoderOptions& options,
-                                   Communicator& comm)
-    : encoder_(encoder), documents_(documents), options_(options), comm_(comm) {
+TitledPlaylists titled_playlists(const data::Dataset& dataset) {
   std::vector<int32_t> row_of(dataset.titles().normalized.size(), -1);  // of the title index
   int32_t rows = 0;
   for (size_t t = 0; t < row_of.size(); ++t) {
     if (dataset.titles().train_playlists_of[t] > 0) row_of[t] = rows++;
   }
+  TitledPlaylists playlists;
   blocks_of(dataset)([&](const data::PlaylistBlock& block) {
     for (int64_t i = 0; i < block.size(); ++i) {
       if (block.parts[i] != data::Part::kTrain || block.tracks_of(i).empty()) continue;
-      title_of_.push_back(row_of[dataset.titles().normalized_of[block.titles[i]]]);
-      playlist_of_.push_back(block.first + i);
+      playlists.title_of.push_back(row_of[dataset.titles().normalized_of[block.titles[i]]]);
+      playlists.playlist_of.push_back(block.first + i);
     }
   });
-  if (title_of_.empty()) {
+  if (playlists.title_of.empty()) {
     throw DataError(
         Problem{dataset.path().string(), "", "no training playlist", "at least one", ""});
   }
+  return playlists;
+}
+
+BiEncoderTrainer::BiEncoderTrainer(BiEncoder& encoder, const TitledPlaylists& playlists,
+                                   const TrackDocuments& documents, const BiEncoderOptions& options,
+                                   Communicator& comm)
+    : encoder_(encoder),
+      documents_(documents),
+      options_(options),
+      comm_(comm),
+      playlists_(playlists) {
   moment1_ = at::zeros_like(encoder.store().flat_values());
   moment2_ = at::zeros_like(encoder.store().flat_values());
   if (options.hard_negatives == 0) return;
@@ -156,17 +165,17 @@ bool BiEncoderTrainer::draw_track(Pair& pair, Rng& rng) const {
 }
 
 std::vector<BiEncoderTrainer::Pair> BiEncoderTrainer::pairs_of(int64_t step) const {
-  const int64_t num_playlists = std::ssize(title_of_);
+  const int64_t num_playlists = std::ssize(playlists_.title_of);
   const std::vector<int64_t> items =
       data::items_of_step(step, options_.batch, num_playlists, num_playlists, options_.seed);
   std::vector<Pair> pairs;
   std::set<int32_t> titles;
   for (size_t i = 0; i < items.size(); ++i) {
-    Pair pair{.title = title_of_[items[i]], .track = 0, .anchor = {}, .document = {}};
+    Pair pair{.title = playlists_.title_of[items[i]], .track = 0, .anchor = {}, .document = {}};
     if (!titles.insert(pair.title).second) continue;
     Rng rng(options_.seed, Purpose::kPair, static_cast<uint64_t>(step * options_.batch) + i);
     if (!draw_track(pair, rng)) continue;
-    const int64_t request = data::request_of(options_.seed, playlist_of_[items[i]],
+    const int64_t request = data::request_of(options_.seed, playlists_.playlist_of[items[i]],
                                              options_.request_share, std::ssize(options_.requests));
     const std::string& title = documents_.text_of(pair.title);
     pair.anchor = request < 0

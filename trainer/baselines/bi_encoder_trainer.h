@@ -27,6 +27,13 @@ struct BiEncoderOptions {
   std::vector<std::string> requests = {};
 };
 
+// The training playlists of a dataset.
+struct TitledPlaylists {
+  std::vector<int32_t> title_of;     // of each, its row of the title index
+  std::vector<int64_t> playlist_of;  // its number in the dataset
+};
+TitledPlaylists titled_playlists(const data::Dataset& dataset);  // DataError when there is none
+
 // InfoNCE: of every anchor, the cross-entropy of its own candidate among all that are not masked.
 struct ContrastiveLoss {
   double loss = 0;            // sum over the anchors / num_pairs
@@ -48,7 +55,7 @@ ContrastiveLoss contrastive_loss(const at::Tensor& anchors, const at::Tensor& ca
 class BiEncoderTrainer {
  public:
   // All outlive the object. Collective, as step(). The encoder is equal on all ranks.
-  BiEncoderTrainer(BiEncoder& encoder, const data::Dataset& dataset,
+  BiEncoderTrainer(BiEncoder& encoder, const TitledPlaylists& playlists,
                    const TrackDocuments& documents, const BiEncoderOptions& options,
                    Communicator& comm);
 
@@ -80,8 +87,7 @@ class BiEncoderTrainer {
   const TrackDocuments& documents_;
   const BiEncoderOptions options_;
   Communicator& comm_;
-  std::vector<int32_t> title_of_;           // [training playlists], row of the title index
-  std::vector<int64_t> playlist_of_;        // [training playlists], its number in the dataset
+  const TitledPlaylists& playlists_;
   at::Tensor start_titles_, start_tracks_;  // unit vectors of the starting model, where mined
   at::Tensor moment1_, moment2_;
 };

@@ -7,6 +7,7 @@
 
 #include "data/normalizer.h"
 #include "dist/runtime/errors.h"
+#include "trainer/baselines/sparse_scores.h"
 
 namespace tutti::trainer {
 
@@ -154,11 +155,20 @@ void Bm25Index::fill(int64_t num_tracks, const TextSource& texts) {
   }
 }
 
-std::span<const Bm25Index::Posting> Bm25Index::postings_of(std::string_view word) const {
+int32_t Bm25Index::row_of(std::string_view word) const {
   const auto found = word_rows_.find(std::string(word));
-  if (found == word_rows_.end()) return {};
-  const int64_t first = offsets_[found->second];
-  return std::span(postings_).subspan(first, offsets_[found->second + 1] - first);
+  return found == word_rows_.end() ? -1 : found->second;
+}
+
+std::span<const Bm25Index::Posting> Bm25Index::postings_of_row(int32_t word) const {
+  const int64_t first = offsets_[word];
+  return std::span(postings_).subspan(first, offsets_[word + 1] - first);
+}
+
+std::span<const Bm25Index::Posting> Bm25Index::postings_of(std::string_view word) const {
+  const int32_t row = row_of(word);
+  if (row < 0) return {};
+  return postings_of_row(row);
 }
 
 int64_t Bm25Index::occurrences_of(std::string_view word) const {
@@ -170,33 +180,42 @@ int64_t Bm25Index::occurrences_of(std::string_view word) const {
 Bm25Ranker::Bm25Ranker(const Bm25Index& index, const PopularityRanker& popularity,
                        const Bm25Parameters& parameters, std::string documents)
     : index_(index),
+      popularity_(popularity),
       parameters_(parameters),
       documents_(std::move(documents)),
-      saturation_(index.lengths().size()),
-      scores_(popularity) {
-  TUTTI_CHECK(popularity.order().size() == saturation_.size(),
+      places_(popularity.places()),
+      search_(impacts(), std::ssize(index.lengths())) {
+  TUTTI_CHECK(popularity.order().size() == index.lengths().size(),
               "index and popularity are of one catalog");
-  const double mean_length = std::max(index.mean_length(), 1.0);  // 1: no document at all
-  for (size_t t = 0; t < saturation_.size(); ++t) {
-    const double length = static_cast<double>(index.lengths()[t]) / mean_length;
-    saturation_[t] = static_cast<float>(parameters.k1 * (1 - parameters.b + parameters.b * length));
+}
+
+ImpactLists Bm25Ranker::impacts() const {
+  const double mean_length = std::max(index_.mean_length(), 1.0);  // 1: no document at all
+  std::vector<float> saturation;  // [num_tracks], k1 * (1 - b + b * length / mean length)
+  for (const int64_t length : index_.lengths()) {
+    const double relative = static_cast<double>(length) / mean_length;
+    saturation.push_back(
+        static_cast<float>(parameters_.k1 * (1 - parameters_.b + parameters_.b * relative)));
   }
+  ImpactLists lists;
+  const auto total = static_cast<double>(index_.num_documents());
+  for (int32_t word = 0; word < index_.num_words(); ++word) {
+    const auto postings = index_.postings_of_row(word);
+    const auto n = static_cast<double>(postings.size());
+    const auto idf = static_cast<float>(std::log(1 + (total - n + 0.5) / (n + 0.5)));
+    for (const auto& posting : postings) {
+      const auto count = static_cast<float>(posting.count);
+      lists.documents.push_back(posting.track);
+      lists.impacts.push_back(idf * count / (count + saturation[posting.track]));
+    }
+    lists.offsets.push_back(std::ssize(lists.documents));
+  }
+  return lists;
 }
 
 std::string Bm25Ranker::name() const {
   return fmt::format("BM25{}{} (k1 {:g}, b {:g})", documents_.empty() ? "" : " ", documents_,
                      parameters_.k1, parameters_.b);
-}
-
-void Bm25Ranker::add_scores(std::string_view word) {
-  const auto postings = index_.postings_of(word);
-  const auto n = static_cast<double>(postings.size());
-  const auto total = static_cast<double>(index_.num_documents());
-  const auto idf = static_cast<float>(std::log(1 + (total - n + 0.5) / (n + 0.5)));
-  for (const auto& posting : postings) {
-    const auto count = static_cast<float>(posting.count);
-    scores_.add(posting.track, idf * count / (count + saturation_[posting.track]));
-  }
 }
 
 std::vector<std::vector<Recommendation>> Bm25Ranker::rank(std::span<const std::string> titles,
@@ -206,8 +225,12 @@ std::vector<std::vector<Recommendation>> Bm25Ranker::rank(std::span<const std::s
   result.reserve(titles.size());
   for (const auto& title : titles) {
     const std::string normalized = data::normalize_title(title);
-    for (std::string_view word : data::words_of(normalized)) add_scores(word);
-    result.push_back(scores_.take_top(k));
+    std::vector<int32_t> words;
+    for (std::string_view word : data::words_of(normalized)) {
+      if (const int32_t row = index_.row_of(word); row >= 0) words.push_back(row);
+    }
+    result.push_back(search_.top(words, k, places_));
+    fill_with_popular(result.back(), popularity_, k);
   }
   return result;
 }

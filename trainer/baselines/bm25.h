@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "data/dataset.h"
+#include "trainer/baselines/impact_search.h"
 #include "trainer/baselines/popularity.h"
-#include "trainer/baselines/sparse_scores.h"
 #include "trainer/evaluate/playlist_blocks.h"
 #include "trainer/evaluate/ranker.h"
 
@@ -41,6 +41,11 @@ class Bm25Index {
 
   // Occurrences of the word in all documents together.
   int64_t occurrences_of(std::string_view word) const;
+
+  // Words are rows, in order of first use; -1: unknown.
+  int32_t row_of(std::string_view word) const;
+  int64_t num_words() const { return std::ssize(offsets_) - 1; }
+  std::span<const Posting> postings_of_row(int32_t word) const;
 
   int64_t num_documents() const { return num_documents_; }
   double mean_length() const { return mean_length_; }               // words a document
@@ -86,13 +91,14 @@ class Bm25Ranker : public Ranker {
                                                 int k) override;
 
  private:
-  void add_scores(std::string_view word);
+  ImpactLists impacts() const;  // what each word adds to the score of each of its documents
 
   const Bm25Index& index_;
+  const PopularityRanker& popularity_;
   Bm25Parameters parameters_;
   std::string documents_;
-  std::vector<float> saturation_;  // [num_tracks], k1 * (1 - b + b * length / mean length)
-  SparseScores scores_;
+  std::vector<int32_t> places_;  // [num_tracks], in the popularity order: breaks ties
+  ImpactSearch search_;
 };
 
 }  // namespace tutti::trainer

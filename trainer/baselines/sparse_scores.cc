@@ -6,6 +6,19 @@
 
 namespace tutti::trainer {
 
+void fill_with_popular(std::vector<Recommendation>& best, const PopularityRanker& popularity,
+                       int k) {
+  const auto wanted = static_cast<size_t>(k);
+  const auto num_scored = std::ssize(best);
+  const float score = best.empty() ? 0.0F : std::min(0.0F, best.back().score);
+  for (const int32_t track : popularity.order()) {
+    if (best.size() >= wanted) return;
+    const bool listed = std::any_of(best.begin(), best.begin() + num_scored,
+                                    [track](const auto& r) { return r.track == track; });
+    if (!listed) best.push_back({track, score});
+  }
+}
+
 SparseScores::SparseScores(const PopularityRanker& popularity)
     : popularity_(popularity), places_(popularity.places()), scores_(places_.size(), 0.0F) {}
 
@@ -30,14 +43,7 @@ std::vector<Recommendation> SparseScores::take_top(int k) {
   touched_.clear();
   std::sort_heap(best.begin(), best.end(), better);
 
-  const auto num_scored = std::ssize(best);
-  const float fill_score = best.empty() ? 0.0F : std::min(0.0F, best.back().score);
-  for (const int32_t track : popularity_.order()) {
-    if (best.size() >= wanted) break;
-    const bool listed = std::any_of(best.begin(), best.begin() + num_scored,
-                                    [track](const auto& r) { return r.track == track; });
-    if (!listed) best.push_back({track, fill_score});
-  }
+  fill_with_popular(best, popularity_, k);
   return best;
 }
 

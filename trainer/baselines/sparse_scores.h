@@ -8,6 +8,11 @@
 
 namespace tutti::trainer {
 
+// Fills a list of less than k tracks up with the most popular others, so that a baseline is at its
+// best; their score is 0, or that of the last track where scores are below 0.
+void fill_with_popular(std::vector<Recommendation>& list, const PopularityRanker& popularity,
+                       int k);
+
 // Scores of the tracks that a query touches, added up in a dense array that is all zero between
 // queries: a query costs its postings, not the catalog.
 class SparseScores {
@@ -26,9 +31,8 @@ class SparseScores {
     for (const int32_t track : touched_) scores_[track] = change(track, scores_[track]);
   }
 
-  // The k tracks with the highest sums, equal ones by popularity, and forgets all sums. Lists
-  // shorter than k are filled up with the most popular other tracks, so that a baseline is at its
-  // best; their score is 0, or that of the last track where sums are below 0.
+  // The k tracks with the highest sums, equal ones by popularity, filled up with popular ones; and
+  // forgets all sums.
   std::vector<Recommendation> take_top(int k);
 
  private:
