@@ -23,12 +23,12 @@ def all_drills(lab, fast):
         "kill -9 of a rank": (lambda: drills.killed_ranks(lab, some(20, 4)), "ends < 5 s; resumed bit for bit"),
         "frozen rank": (lambda: drills.frozen_ranks(lab, some(6, 2)), f"code 4 within {drills.SILENCE_S:.0f} s + 7, rank named; bit for bit"),
         "cut link": (lambda: drills.cut_links(lab, some(4, 1)), f"all ranks end within {drills.SILENCE_S:.0f} s + 8, rank named; bit for bit"),
-        "signals": (lambda: drills.signals(lab), "code 5, checkpoint of the last step; bit for bit"),
-        "stop anywhere": (lambda: drills.stops_anywhere(lab), "code 5; bit for bit"),
+        "signals": (lambda: drills.signals(lab, some(6, 2)), "code 5, checkpoint of the last step; bit for bit"),
+        "stop anywhere": (lambda: drills.stops_anywhere(lab, some((0, 1), (1,))), "code 5; bit for bit"),
         "world size": (lambda: drills.world_sizes(lab), "same samples, losses within 1e-4"),
         "bad disk": (lambda: drills.bad_disks(lab), "code 7, no crash, old state whole, not tried again; bit for bit"),
-        "damaged input": (lambda: drills.damaged_inputs(lab), "refused before step 1 or the one before taken, file named"),
-        "straggler": (lambda: drills.stragglers(lab), "rank and phase named within 50 steps"),
+        "damaged input": (lambda: drills.damaged_inputs(lab, some(("flipped", "cut"), ("flipped",))), "refused before step 1 or the one before taken, file named"),
+        "straggler": (lambda: drills.stragglers(lab, some(2, 1)), "rank and phase named within 50 steps"),
     }
     if lab.hosts is None:
         del table["cut link"]
@@ -61,6 +61,7 @@ def run(lab, args):
         except Failed as failure:
             problem = str(failure)
             print(f"FAILED: {name}: {problem}", flush=True)
+        lab.end_jobs()
         print(f"{name}: {len(found)} in {time.monotonic() - begin:.0f} s", flush=True)
         outcome.append((name, bar, found, problem))
     return outcome
