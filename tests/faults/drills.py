@@ -99,6 +99,7 @@ def cut_links(lab, number):
         code = job.wait(40)
         result = Result(f"h{victim} of 3 hosts cut off", time.monotonic() - begin, note=f"all ranks ended after {ranks_s:.1f} s")
         lab.hosts.heal(f"h{victim}")
+        time.sleep(2)  # until the bridge has found it
         expect(code == 4, f"code {code}, expected 4: {job.said()}")
         expect(re.search(rf"rank {victim} on h{victim} is lost", job.said()), f"no line names rank {victim}: {job.said()}")
         result.lost_steps = job.step() - job.newest_step()
