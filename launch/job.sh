@@ -29,6 +29,9 @@ job_newest_step() {
   printf '%d' "$((10#${newest:-0}))"
 }
 
+# Is this code none of the program's?
+job_is_launchers() { case "$1" in 0 | 2 | 3 | 4 | 5 | 6 | 7 | 70) return 1 ;; esac; }
+
 # job_true_code CODE RUN: the program's exit code behind a launcher's.
 job_true_code() {
   local code="$1" run="$2" recorded

@@ -69,9 +69,14 @@ for ((start = 0; ; ++start)); do
   job_run "${launcher[@]}" "${command[@]}"
   [[ -n "$run" ]] || exit "$job_code"
   code="$(job_true_code "$job_code" "$run")"
+  never_began=0
+  if ((start > 0)) && [[ ! -e "$run/exit.json" ]] && job_is_launchers "$code"; then
+    never_began=1 code=4  # it did before: the machine or network that was lost is not back yet
+  fi
   ((code == job_code)) || job_say "the launcher ended with $job_code; for the run that is $code"
   verdict="$(job_verdict "$code" "$run" "$before")"
   job_tried_here=1
+  ((!never_began)) || verdict=retry
   [[ "$verdict" == retry ]] || exit "$code"
   if ((job_was_stopped)); then exit "$code"; fi
   if ((!resumable)); then
@@ -82,5 +87,6 @@ for ((start = 0; ; ++start)); do
     job_say "a rank was lost for the ${start}th time after a restart: given up"
     exit "$code"
   fi
+  ((!never_began)) || sleep 5
   job_say "a rank was lost; starting again from step $(job_newest_step "$run") (restart $((start + 1)) of $restarts)"
 done

@@ -300,7 +300,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
       write_file(run->path() / "base.json", trainer::to_json(*base_report).dump(2) + '\n');
     }
   }
-  if (run && resumed) run->truncate_log_after(state.step);
+  // Also of a run that was killed before its first checkpoint, and begins again.
+  if (run && a.resume != kNever) run->truncate_log_after(state.step);
 
   std::map<std::string, std::string> made_from = start.made_from;
   made_from.insert({{"dataset", dataset.manifest().hash}, {"id-table", ids.manifest.hash}});

@@ -50,7 +50,14 @@ void RunFolder::truncate_log_after(int64_t step) const {
     if (record.is_object() && record.value("step", int64_t{0}) <= step) kept += line + "\n";
   }
   in.close();
-  write_file(path_ / "log.jsonl", kept);
+  // By rename: a kill in the middle must not lose the records before it.
+  const fs::path aside = path_ / ".log.jsonl.tmp";
+  write_file(aside, kept);
+  std::error_code error;
+  fs::rename(aside, path_ / "log.jsonl", error);
+  if (error)
+    throw StorageError(
+        Problem{(path_ / "log.jsonl").string(), "", error.message(), "a file to replace", ""});
 }
 
 void RunFolder::append(const nlohmann::json& record) const {

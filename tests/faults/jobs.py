@@ -39,6 +39,7 @@ class Lab:
     def __init__(self, tutti, failing_writes, folder, hosts=None):
         self.tutti, self.failing_writes = pathlib.Path(tutti).resolve(), failing_writes
         self.folder, self.hosts = pathlib.Path(folder), hosts
+        self.jobs = []  # those that were started
         self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
                             "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "OMPI_ALLOW_RUN_AS_ROOT": "1",
                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_ALLOW_RUN_AS_ROOT": "1",
@@ -54,6 +55,13 @@ class Lab:
         done = subprocess.run([self.tutti, *words], cwd=self.folder, env=self.environment, capture_output=True, text=True, check=False)
         expect(done.returncode == 0, f"tutti {' '.join(words[:2])} ended with {done.returncode}: {done.stderr}")
         return done
+
+    def end_jobs(self):
+        """Those that a failed drill left behind."""
+        for job in self.jobs:
+            if job.process.poll() is None:
+                job.end()
+        self.jobs.clear()
 
     def job(self, name, *options, ranks=2, on_hosts=False, supervised=False, environment=None):
         return Job(self, name, options, ranks, on_hosts, supervised, environment or {})
@@ -92,6 +100,7 @@ class Job:
                 self.environment.update(OMPI_MCA_btl_tcp_if_include=network, OMPI_MCA_oob_tcp_if_include=network)
 
     def start(self):
+        self.lab.jobs.append(self)
         with open(self.printed, "w", encoding="utf-8") as out:
             self.process = subprocess.Popen(self.command, cwd=self.lab.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=out,
                                             stderr=subprocess.STDOUT)
@@ -184,10 +193,9 @@ class Job:
     def goes_on(self, seconds=60):
         """Starts again; gives back the seconds until its first step beyond the checkpoint."""
         begin, step = time.monotonic(), self.newest_step()
-        log = self.log.stat().st_size if self.log.exists() else 0
+        (self.out / "exit.json").unlink(missing_ok=True)
         self.start()
-        until(lambda: self.process.poll() is not None or self.exit_record().get("reason") == "running" or self.log.stat().st_size < log,
-              f"{self.name} trains again", seconds)
+        until(lambda: self.process.poll() is not None or self.exit_record().get("reason") == "running", f"{self.name} trains again", seconds)
         until(lambda: self.process.poll() is not None or self.step() > step, f"{self.name} beyond step {step}", seconds)
         return time.monotonic() - begin
 

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fault drills: real jobs that are killed, frozen, cut off, starved and signalled, and a chaos loop. Writes docs/results/DATE-faults.md.
+# Fault drills: real jobs that are killed, frozen, cut off, starved and signalled, and a loop of random
+# faults. Writes docs/results/DATE-faults.md and DATE-chaos.md.
 #
 #   tests/faults/run.sh [--fast] [--only NAME] [--chaos SECONDS]
 #
 #   --fast           few of each, no result file: what tests/run.sh does
-#   --only NAME      drills whose name has this ("chaos": the loop alone); no result file
+#   --only NAME      drills whose name has this, no result file; "chaos": the loop alone
 #   --chaos SECONDS  length of the chaos loop (default: 600; 0: none)
 #
 # Hosts are network namespaces, which want root; drills that need them are left out elsewhere, and the result says so.
@@ -15,7 +16,11 @@ while (($#)); do
   case "$1" in
     --help | -h) sed -n '2,/^set /s/^# \{0,1\}//p' "$0" && exit 0 ;;
     --fast) options+=(--fast) chaos=0 result="" && shift ;;
-    --only) options+=(--only "${2:?}") result="" && shift 2 ;;
+    --only)
+      options+=(--only "${2:?}")
+      [[ "$2" == chaos ]] || result="" chaos=0
+      shift 2
+      ;;
     --chaos) chaos="${2:?}" && shift 2 ;;
     *) printf 'unknown option %s; try --help\n' "$1" >&2 && exit 2 ;;
   esac

@@ -23,12 +23,12 @@ def all_drills(lab, fast):
         "kill -9 of a rank": (lambda: drills.killed_ranks(lab, some(20, 4)), "ends < 5 s; resumed bit for bit"),
         "frozen rank": (lambda: drills.frozen_ranks(lab, some(6, 2)), f"code 4 within {drills.SILENCE_S:.0f} s + 7, rank named; bit for bit"),
         "cut link": (lambda: drills.cut_links(lab, some(4, 1)), f"all ranks end within {drills.SILENCE_S:.0f} s + 8, rank named; bit for bit"),
-        "signals": (lambda: drills.signals(lab), "code 5, checkpoint of the last step; bit for bit"),
-        "stop anywhere": (lambda: drills.stops_anywhere(lab), "code 5; bit for bit"),
+        "signals": (lambda: drills.signals(lab, some(6, 2)), "code 5, checkpoint of the last step; bit for bit"),
+        "stop anywhere": (lambda: drills.stops_anywhere(lab, some((0, 1), (1,))), "code 5; bit for bit"),
         "world size": (lambda: drills.world_sizes(lab), "same samples, losses within 1e-4"),
         "bad disk": (lambda: drills.bad_disks(lab), "code 7, no crash, old state whole, not tried again; bit for bit"),
-        "damaged input": (lambda: drills.damaged_inputs(lab), "refused before step 1 or the one before taken, file named"),
-        "straggler": (lambda: drills.stragglers(lab), "rank and phase named within 50 steps"),
+        "damaged input": (lambda: drills.damaged_inputs(lab, some(("flipped", "cut"), ("flipped",))), "refused before step 1 or the one before taken, file named"),
+        "straggler": (lambda: drills.stragglers(lab, some(2, 1)), "rank and phase named within 50 steps"),
     }
     if lab.hosts is None:
         del table["cut link"]
@@ -61,20 +61,23 @@ def run(lab, args):
         except Failed as failure:
             problem = str(failure)
             print(f"FAILED: {name}: {problem}", flush=True)
+        lab.end_jobs()
         print(f"{name}: {len(found)} in {time.monotonic() - begin:.0f} s", flush=True)
         outcome.append((name, bar, found, problem))
     return outcome
 
 
-def markdown(outcome, storm, why_no_hosts):
+def heading(title, command):
     from bench_report import _output_of, machine
 
-    lines = ["# Fault drills", "",
-             f"- Command: `tests/faults/run.sh {' '.join(sys.argv[1:][sys.argv[1:].index('--result'):])}`",
-             f"- Date: {datetime.date.today()}, commit {_output_of('git', 'describe', '--always', '--dirty')}",
-             f"- Machine: {machine()}",
-             "- Runs of 300 steps of some milliseconds, a checkpoint every 40; 2 ranks, 3 in freezes and cuts (hosts are network namespaces, "
-             f"a rank each); the watchdog's `--silence-limit` is {drills.SILENCE_S:.0f} s. Seconds are median (largest)."]
+    return [f"# {title}", "", f"- Command: `{command}`",
+            f"- Date: {datetime.date.today()}, commit {_output_of('git', 'describe', '--always', '--dirty')}", f"- Machine: {machine()}"]
+
+
+def drills_page(outcome, why_no_hosts):
+    lines = heading("Fault drills", "tests/faults/run.sh")
+    lines.append("- Runs of 300 steps of some milliseconds, a checkpoint every 40; 2 ranks, 3 in freezes and cuts (hosts are network namespaces, "
+                 f"a rank each); the watchdog's `--silence-limit` is {drills.SILENCE_S:.0f} s. Seconds are median (largest).")
     if why_no_hosts:
         lines.append(f"- Left out: cut links and bad disks ({why_no_hosts}).")
     lines += ["", "| drill | bar | passed | fault to the job's end, s | restart to a new step, s | steps done again |",
@@ -87,20 +90,30 @@ def markdown(outcome, storm, why_no_hosts):
     for name, _, found, _ in outcome:
         if len(found) < 8 or any(result.note for result in found):
             lines += [f"- {name}: " + "; ".join(r.what + (f" ({r.note})" if r.note else "") for r in found) + "."]
-    if storm:
-        faults, summary = storm
-        lines += ["", f"## Chaos, {summary['seconds'] / 60:.0f} minutes", "",
-                  f"Under `launch/mpirun.sh`, 3 ranks{' on 3 hosts' if summary['on_hosts'] else ''}, a fault every {MEAN_PAUSE_S:.0f} s on average "
-                  f"(seed 1), a checkpoint every 100 steps. {len(faults)} faults; {summary['steps']} steps, none missing or double, every loss that of "
-                  f"a run that nothing happened to. Useful share of the time: {100 * summary['useful_share']:.1f} % "
-                  f"(calm: {summary['steps_per_s']:.0f} steps/s).", "",
-                  "| fault | times | detection, s | restart, s | lost steps | lost steps, s |", "| --- | --- | --- | --- | --- | --- |"]
-        for kind in ("kill", "freeze", "cut"):
-            some = [fault for fault in faults if fault.what.startswith(kind)]
-            if some:
-                lines.append(f"| {kind} | {len(some)} | {spread([f.detected_s for f in some])} | {spread([f.restart_s for f in some])} | "
-                             f"{spread([f.lost_steps for f in some])} | {spread([f.lost_s for f in some])} |")
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def chaos_page(faults, summary):
+    lines = heading("Random faults", f"tests/faults/run.sh --only chaos --chaos {summary['asked_s']:.0f}")
+    lines += ["", f"{summary['seconds'] / 60:.0f} minutes under `launch/mpirun.sh`, 3 ranks{' on 3 hosts (network namespaces)' if summary['on_hosts'] else ''}, "
+              f"a fault every {MEAN_PAUSE_S:.0f} s on average (seed 1), a checkpoint every 100 steps: {len(faults)} faults. The run made {summary['steps']:,} "
+              "steps, none missing or double, every loss that of a run that nothing happened to. Useful share of the time: "
+              f"{100 * summary['useful_share']:.1f} % (undisturbed: {summary['steps_per_s']:.0f} steps/s).", "",
+              "Seconds are median (largest). Detection: from the fault until the script starts the run again; restart: until its first step beyond "
+              "the checkpoint.", "",
+              "| fault | times | detection, s | restart, s | steps done again | these steps, s |", "| --- | --- | --- | --- | --- | --- |"]
+    for kind in ("kill", "freeze", "cut"):
+        some = [fault for fault in faults if fault.what.startswith(kind)]
+        if some:
+            lines.append(f"| {kind} | {len(some)} | {spread([f.detected_s for f in some])} | {spread([f.restart_s for f in some])} | "
+                         f"{spread([f.lost_steps for f in some])} | {spread([f.lost_s for f in some])} |")
+    return lines
+
+
+def write_page(name, lines):
+    path = ROOT / "docs/results" / f"{datetime.date.today()}-{name}.md"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    print(f"wrote {path.relative_to(ROOT)}", flush=True)
 
 
 def main():
@@ -110,7 +123,7 @@ def main():
     parser.add_argument("--fast", action="store_true", help="few of each, for tests/run.sh")
     parser.add_argument("--only", default="", help="drills whose name has this")
     parser.add_argument("--chaos", type=float, default=0, help="seconds of the chaos loop")
-    parser.add_argument("--result", action="store_true", help="write docs/results/DATE-faults.md")
+    parser.add_argument("--result", action="store_true", help="write docs/results/DATE-faults.md and DATE-chaos.md")
     args = parser.parse_args()
 
     why_no_hosts = hosts.why_not()
@@ -121,14 +134,16 @@ def main():
     with tempfile.TemporaryDirectory(prefix="tutti-drills-") as folder:
         lab = Lab(args.tutti, args.failing_writes, folder, None if why_no_hosts else hosts.Hosts(folder, 3))
         outcome = run(lab, args) if args.only != "chaos" else []
-        storm = None
+        if args.result and outcome:
+            write_page("faults", drills_page(outcome, why_no_hosts))
         if args.chaos > 0:
-            storm = chaos(lab, args.chaos)
-            print(f"chaos: {len(storm[0])} faults, {storm[1]}", flush=True)
-    if args.result:
-        path = ROOT / "docs/results" / f"{datetime.date.today()}-faults.md"
-        path.write_text(markdown(outcome, storm, why_no_hosts), encoding="utf-8")
-        print(f"wrote {path.relative_to(ROOT)}")
+            try:
+                faults, summary = chaos(lab, args.chaos)
+            finally:
+                lab.end_jobs()
+            print(f"chaos: {len(faults)} faults, {summary}", flush=True)
+            if args.result:
+                write_page("chaos", chaos_page(faults, summary))
     if any(problem for *_, problem in outcome):
         sys.exit(1)
 

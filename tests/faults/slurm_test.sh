@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# slurm_test.sh TUTTI: the batch scripts of launch/slurm under a real Slurm: a controller and two nodes, started here in namespaces of
-# their own (network, processes, mounts, host name), which take everything with them when this ends.
+# slurm_test.sh TUTTI [all]: the batch scripts of launch/slurm under a real Slurm: a controller and two nodes, started here in namespaces of
+# their own (network, processes, mounts, host name), which take everything with them when this ends. `all`: also what takes minutes (a
+# real time limit, a node that goes down) and what is rarer (scontrol requeue, a train of jobs, the cap on restarts).
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
@@ -14,11 +15,11 @@ if [[ "${1:-}" != --inside ]]; then
   unshare "${spaces[@]}" true 2>/dev/null || skip "this machine does not let root make namespaces"
   work="$(mktemp -d)"
   trap 'rm -rf "$work"' EXIT
-  unshare "${spaces[@]}" "${BASH_SOURCE[0]}" --inside "$1" "$work"
+  unshare "${spaces[@]}" "${BASH_SOURCE[0]}" --inside "$1" "$work" "${2:-}"
   exit
 fi
 
-tutti="$2" work="$3"
+tutti="$2" work="$3" which="${4:-}"
 PATH="$PATH:/usr/sbin:/sbin"
 # shellcheck source=tests/support/tiny_run.sh
 source "$root/tests/support/tiny_run.sh"
@@ -67,9 +68,11 @@ PartitionName=main Nodes=n1,n2 Default=YES MaxTime=INFINITE State=UP
 CONF
 export SLURM_CONF="$work/slurm.conf"
 slurmctld -D >slurmctld.log 2>&1 &
+declare -A slurmd
 for node in n1 n2; do
   mkdir "spool-$node"
   slurmd -N "$node" -D >"slurmd-$node.log" 2>&1 &
+  slurmd[$node]=$!
 done
 nodes_are_idle() { [[ "$(sinfo --noheader --Node --format=%t 2>/dev/null | sort | uniq -c | tr -s ' ')" == " 2 idle" ]]; }
 await nodes_are_idle || { tail -n 20 slurm*.log && fail "Slurm did not start"; }
@@ -135,3 +138,73 @@ job="$(submit --ntasks-per-node=1 "$TUTTI_ROOT/launch/slurm/single_node.sbatch")
 await_long has_ended "$job"
 [[ "$(exit_code "$job")" == 2 ]] && has_restarted "$job" 0 || fail "a wrong option: code $(exit_code "$job")"
 echo "ok: a wrong option"
+[[ "$which" == all ]] || exit 0
+
+# Each part starts a run anew, and ends it.
+export TUTTI_D_KV=8
+begin_part() { rm -rf run && export TUTTI_SEED="$1"; }
+end_part() { scancel "$1" && await_long has_ended "$1" && no_step_twice; }
+
+begin_part 3
+job="$(submit --ntasks-per-node=2 "$TUTTI_ROOT/launch/slurm/single_node.sbatch")"
+await_long has_steps run 30
+scontrol requeue "$job"
+await_long has_restarted "$job" 1
+before="$(steps_of)"
+await_long has_more_steps_than "$((before + 20))"
+end_part "$job"
+echo "ok: scontrol requeue"
+
+# One minute is the shortest limit there is; the warning comes up to a minute early.
+begin_part 4
+job="$(submit --ntasks-per-node=2 --time=1 --signal=B:USR2@20 "$TUTTI_ROOT/launch/slurm/single_node.sbatch")"
+await_long has_steps run 30
+for i in 1 2 3; do has_restarted "$job" 1 && break || await has_restarted "$job" 1 || true; done
+await_long has_restarted "$job" 1
+before="$(steps_of)"
+await_long has_more_steps_than "$((before + 20))"
+grep -q -E "stopped \((time-limit|signal 12|another rank)\)" "tutti-$job.log" || fail "the log does not say that time was over"
+end_part "$job"
+echo "ok: a time limit"
+
+begin_part 5
+job="$(submit --nodes=2 --ntasks-per-node=1 "$TUTTI_ROOT/launch/slurm/many_nodes.sbatch")"
+await_long has_steps run 1100
+mapfile -t ranks < <(pgrep -x tutti)
+kill -KILL "${slurmd[n2]}" "${ranks[-1]}"
+await_long has_restarted "$job" 1
+slurmd -N n2 -D >>slurmd-n2.log 2>&1 &
+slurmd[n2]=$!
+before="$(steps_of)"
+await_long has_more_steps_than "$((before + 20))"
+end_part "$job"
+await_long nodes_are_idle
+echo "ok: a node went down with its rank"
+
+begin_part 6
+job="$(submit --ntasks-per-node=2 --array=1-3%1 "$TUTTI_ROOT/launch/slurm/array_train.sbatch")"
+await_long has_steps run 30
+scancel --signal=USR2 --batch "${job}_1"
+second_runs() { [[ "$(squeue --noheader --states=R --array --format=%K --jobs="$job" 2>/dev/null)" == *2* ]]; }
+await_long second_runs
+before="$(steps_of)"
+await_long has_more_steps_than "$((before + 20))"
+touch run/stop  # going on would not help: what waits is cancelled
+none_is_left() { [[ -z "$(squeue --noheader --jobs="$job" 2>/dev/null)" ]]; }
+await_long none_is_left
+[[ "$(scontrol show job "${job}_3" | grep -o 'JobState=[A-Z]*')" == JobState=CANCELLED ]] || fail "the third task was not cancelled"
+no_step_twice
+echo "ok: a train of jobs"
+
+begin_part 7
+export TUTTI_MAX_RESTARTS=1
+job="$(submit --ntasks-per-node=2 "$TUTTI_ROOT/launch/slurm/single_node.sbatch")"
+for restart in 0 1; do
+  await_long has_restarted "$job" "$restart"
+  before="$(steps_of)"
+  await_long has_more_steps_than "$((before + 20))"
+  scancel --signal=USR2 --batch "$job"
+done
+await_long has_ended "$job"
+[[ "$(exit_code "$job")" == 5 ]] && has_restarted "$job" 1 || fail "the cap on restarts: code $(exit_code "$job")"
+echo "ok: the cap on restarts"

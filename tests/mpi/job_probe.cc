@@ -1,15 +1,18 @@
 // A program that ends in the way its argument says, for the tests of how a job ends.
+#include <chrono>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
+#include <thread>
 
 #include <mpi.h>
 
 #include "dist/communicator.h"
 #include "dist/mpi_engine.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/log.h"
 
 namespace {
 
@@ -38,6 +41,10 @@ int main(int argc, char** argv) {
   const std::string_view way = argc > 1 ? argv[1] : "hello";
   std::unique_ptr<tutti::Communicator> comm;
   try {
+    tutti::log::init(0, 1);
+    const char* rank = std::getenv("OMPI_COMM_WORLD_RANK");
+    if (way == "absent"sv && rank != nullptr && rank == "1"sv)
+      std::this_thread::sleep_for(std::chrono::seconds(60));
     comm = tutti::make_communicator_from_environment();
     run(way, *comm);
   } catch (const tutti::Error& e) {
