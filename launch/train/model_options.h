@@ -16,6 +16,8 @@ struct ModelArgs {
                                          part_name = "all", text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
+  int64_t thaw_at = 0;
+  std::string title_states;
   trainer::T5Config t5;
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;

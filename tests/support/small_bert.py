@@ -1,6 +1,6 @@
 """Writes a folder as BertModel.save_pretrained does, of random weights, with the standard library alone.
 
-    python3 small_bert.py FOLDER
+    python3 small_bert.py FOLDER [SEED]
 """
 
 import json
@@ -38,7 +38,7 @@ for layer in (f"encoder.layer.{i}." for i in range(layers)):
     norm(layer + "output.LayerNorm")
 dense("pooler.dense", width, width)
 
-draw = random.Random(1)
+draw = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
 header, content = {}, b""
 for name, shape in shapes.items():
     size = shape[0] * (shape[1] if len(shape) > 1 else 1)

@@ -60,6 +60,9 @@ int64_t T5Model::id_tokens() const {
 int64_t T5Model::text_rows() const {
   return config().text_rows;
 }
+TitleMemo* T5Model::title_memo() {
+  return weights_->memo ? &*weights_->memo : nullptr;
+}
 ParameterStore& T5Model::store() {
   return weights_->parameters;
 }

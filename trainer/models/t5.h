@@ -54,6 +54,7 @@ class T5Model final : public IdModel {
   int64_t id_tokens() const override;
   int64_t text_rows() const override;
   UnitFlops unit_flops() const override;
+  TitleMemo* title_memo() override;  // of a frozen BERT
 
   // The share of the learning rate that BERT's parameters learn at, where there are any.
   void set_encoder_rate(double rate);
