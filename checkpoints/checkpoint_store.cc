@@ -75,12 +75,12 @@ void link_or_copy(const fs::path& from, const fs::path& to) {
   if (!error) return;
   fs::copy_file(from, to, error);
   if (error) {
-    throw StorageError(Problem{.file = to.string(),
-                               .place = {},
-                               .found = fmt::format("cannot take {}: {}", from.string(),
-                                                    error.message()),
-                               .expected = "a part of the model that all checkpoints share",
-                               .cure = "check permissions and free space"});
+    throw StorageError(
+        Problem{.file = to.string(),
+                .place = {},
+                .found = fmt::format("cannot take {}: {}", from.string(), error.message()),
+                .expected = "a part of the model that all checkpoints share",
+                .cure = "check permissions and free space"});
   }
   sync_to_disk(to);
 }

@@ -203,8 +203,8 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
     check_resumed(last->state.value("train", nlohmann::json::object()), config,
                   last->path.string());
   }
-  const bool is_thawed = resumed && a.model.thaw_at > 0 &&
-                         last->state.value("step", int64_t{0}) >= a.model.thaw_at;
+  const bool is_thawed =
+      resumed && a.model.thaw_at > 0 && last->state.value("step", int64_t{0}) >= a.model.thaw_at;
   if (is_thawed) {
     a.model.part = trainer::TrainedPart::kAll;
     a.loop.trainer.thaw_at = 0;

@@ -19,8 +19,8 @@ namespace {
 
 // The rows of text that a model reads: [text_rows, dim].
 const at::Tensor& word_embeddings(IdModel& model) {
-  for (const char* name : {"bert.embeddings.word_embeddings.weight", "model.embed_tokens.weight",
-                           "shared.weight"}) {
+  for (const char* name :
+       {"bert.embeddings.word_embeddings.weight", "model.embed_tokens.weight", "shared.weight"}) {
     if (const Parameter* found = model.find(name)) return found->value;
   }
   fail_check("the model reads text rows", "");

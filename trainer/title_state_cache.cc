@@ -108,10 +108,9 @@ void write_states(const fs::path& path, const std::string& key, const TitleList&
 }  // namespace
 
 std::string title_states_key(const IdModel& model, const TitleList& titles) {
-  nlohmann::json facts = {
-      {"precision", model.flat_rounded().defined() ? "bf16" : "fp32"},
-      {"titles-per-block", kTitlesPerBlock},
-      {"shape", model.shape().value("encoder", nlohmann::json())}};
+  nlohmann::json facts = {{"precision", model.flat_rounded().defined() ? "bf16" : "fp32"},
+                          {"titles-per-block", kTitlesPerBlock},
+                          {"shape", model.shape().value("encoder", nlohmann::json())}};
   for (const Parameter& p : model.parameters()) {
     if (p.trainable) continue;
     const at::Tensor host = p.value.detach().to(at::kCPU).contiguous();
@@ -142,9 +141,8 @@ TitleStatesReport know_titles(IdModel& model, const TitleList& titles, const fs:
   });
   key = shared(key, comm);
   comm.broadcast(&was_there, sizeof(was_there), 0);
-  TitleStatesReport report = {.path = folder / key.substr(0, 16),
-                              .was_there = was_there == 1,
-                              .num_titles = titles.size()};
+  TitleStatesReport report = {
+      .path = folder / key.substr(0, 16), .was_there = was_there == 1, .num_titles = titles.size()};
   if (!report.was_there) write_states(report.path, key, titles, *memo, comm, progress);
 
   run_together(comm, [&] {
@@ -160,10 +158,10 @@ TitleStatesReport know_titles(IdModel& model, const TitleList& titles, const fs:
       for (int64_t i = first; i < last; ++i) rows += std::ssize(titles[i]);
       const checkpoints::NamedTensor* tensor = stored->find(name_of_block(block));
       TUTTI_CHECK(tensor != nullptr && tensor->shape.at(0) == rows, name_of_block(block));
-      const at::Tensor states =
-          at::from_blob(const_cast<void*>(tensor->data), tensor->shape, [stored](void*) {},
-                        at::TensorOptions(at::kFloat))
-              .to(model.device());
+      const at::Tensor states = at::from_blob(
+                                    const_cast<void*>(tensor->data), tensor->shape,
+                                    [stored](void*) {}, at::TensorOptions(at::kFloat))
+                                    .to(model.device());
       int64_t row = 0;
       for (int64_t i = first; i < last; ++i) {
         memo->know(titles[i], states.narrow(0, row, std::ssize(titles[i])));

@@ -45,8 +45,7 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
     count = field(name, is_count, "a count").get<int64_t>();
   });
   if (json.contains("updates_before_thaw")) {  // not in states of runs that knew no thaw
-    state.updates_before_thaw =
-        field("updates_before_thaw", is_count, "a count").get<int64_t>();
+    state.updates_before_thaw = field("updates_before_thaw", is_count, "a count").get<int64_t>();
   }
   state.best_hits = field("best_hits", is_number, "a number").get<double>();
   return state;

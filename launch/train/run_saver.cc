@@ -44,7 +44,8 @@ void RunSaver::write_frozen() {
       .path = path,
       .entry = {static_cast<int64_t>(fs::file_size(fresh)), sha256_of_file(fresh)},
       .num_tensors = std::ssize(frozen)};
-  for (const checkpoints::NamedTensor& tensor : frozen) file.num_parameters += tensor.num_elements();
+  for (const checkpoints::NamedTensor& tensor : frozen)
+    file.num_parameters += tensor.num_elements();
   std::error_code error;
   fs::rename(fresh, path, error);
   if (error) {
