@@ -55,6 +55,22 @@ nlohmann::json read_json(const fs::path& path, const std::string& expected) {
   return document;
 }
 
+void link_or_copy(const fs::path& from, const fs::path& to) {
+  std::error_code error;
+  fs::create_hard_link(from, to, error);
+  if (!error) return;
+  fs::copy_file(from, to, error);
+  if (error) {
+    throw StorageError(
+        Problem{.file = to.string(),
+                .place = {},
+                .found = fmt::format("cannot take {}: {}", from.string(), error.message()),
+                .expected = "a part of the model that all checkpoints share",
+                .cure = "check permissions and free space"});
+  }
+  sync_to_disk(to);
+}
+
 // The hash of a manifest leaves counts and config out; state.json, which it covers, repeats them.
 nlohmann::json guard_of(const Manifest& manifest) {
   return {{"counts", manifest.counts}, {"config", manifest.config}};
@@ -172,6 +188,12 @@ Manifest CheckpointStore::commit(const Common& common, int num_ranks, int keep) 
                                  .cure = "check permissions and free space"});
     }
   }
+  for (const auto& [name, file] : common.linked) {
+    link_or_copy(file.path, writer_->file(name));
+    manifest.files[name] = file.entry;
+    tensors += file.num_tensors;
+    parameters += file.num_parameters;
+  }
   manifest.counts = {
       {"step", step_}, {"tensors", tensors}, {"parameters", parameters}, {"world_size", num_ranks}};
   manifest.config = {{"shards", shards}};  // by rank: its files
@@ -198,7 +220,10 @@ Manifest CheckpointStore::save(int64_t step, const Content& content, int keep) {
   }
   try {
     write_shard(staging, shard);
-    return commit({.state = content.state, .files = content.files, .made_from = content.made_from},
+    return commit({.state = content.state,
+                   .files = content.files,
+                   .made_from = content.made_from,
+                   .linked = content.linked},
                   1, keep);
   } catch (...) {
     writer_.reset();

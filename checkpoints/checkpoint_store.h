@@ -35,11 +35,21 @@ class CheckpointStore {
  public:
   explicit CheckpointStore(const std::filesystem::path& run, Commit how = Commit::kRename);
 
+  // A model file that stands elsewhere already, the same in all checkpoints of a run: they hold it
+  // under its name as a hard link (a copy where the file system has none), so that each is whole
+  // and the disk holds it once. Its name begins with "model-".
+  struct LinkedFile {
+    std::filesystem::path path;
+    FileEntry entry;
+    int64_t num_tensors = 0, num_parameters = 0;
+  };
+
   // What is written once, whatever the number of ranks.
   struct Common {
     nlohmann::json state;  // step, data position, config: whatever the trainer needs
     std::map<std::string, std::string> files;      // extra files: name -> bytes
     std::map<std::string, std::string> made_from;  // role -> hash (dataset, id-table)
+    std::map<std::string, LinkedFile> linked = {};
   };
 
   // A save by several ranks: rank 0 begins, every rank writes its shard into the folder that
@@ -61,6 +71,7 @@ class CheckpointStore {
     std::vector<NamedTensor> model, optimizer;  // data owned by the caller
     nlohmann::json state;
     std::map<std::string, std::string> files, made_from;
+    std::map<std::string, LinkedFile> linked = {};
   };
   // All of it by one process. StorageError when it cannot be written; then nothing changes.
   // Replaces a checkpoint of the same step.

@@ -34,6 +34,7 @@
 #include "launch/train/starting_model.h"
 #include "launch/train/stop_wish.h"
 #include "launch/train/straggler_log.h"
+#include "launch/train/title_reading.h"
 #include "launch/train/train_log.h"
 #include "launch/train/watch_options.h"
 #include "trainer/decode/generative_ranker.h"
@@ -42,6 +43,7 @@
 #include "trainer/evaluate/validator.h"
 #include "trainer/model_io.h"
 #include "trainer/run_folder.h"
+#include "trainer/text_id_rows.h"
 #include "trainer/trainer.h"
 
 namespace tutti::launch {
@@ -100,6 +102,7 @@ void check(TrainArgs& a) {
   a.model.requests = a.loop.data.requests;
   a.loop.trainer.dropout = a.model.dropout;
   a.loop.trainer.dropout_seed = a.loop.seed;
+  a.loop.trainer.thaw_at = a.model.thaw_at;
   if (a.resume != kNever && a.overwrite)
     throw UsageError("--resume and --overwrite exclude each other; give one");
 }
@@ -126,7 +129,7 @@ std::optional<checkpoints::Checkpoint> checkpoint_to_resume(const TrainArgs& a) 
 void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
                    const std::string& path) {
   for (const char* key : {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax",
-                          "train", "dropout", "text-rows", "prompt"}) {
+                          "train", "dropout", "text-rows", "prompt", "encoder-rate", "thaw-at"}) {
     const nlohmann::json was = before.value(key, nlohmann::json());
     if (was != now.at(key)) {
       throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(), was.dump(),
@@ -162,6 +165,7 @@ nlohmann::json without_paths(nlohmann::json resolved) {
                           "warm-start",
                           "encoder",
                           "vocabulary",
+                          "title-states",
                           "resume",
                           "overwrite",
                           "threads",
@@ -185,13 +189,9 @@ nlohmann::json without_paths(nlohmann::json resolved) {
   return resolved;
 }
 
-}  // namespace
-
-int run_train(const std::vector<std::string>& args, Communicator& comm) {
-  TrainArgs a;
-  Options options = declare(a);
-  if (!options.parse(args)) return 0;
-  check(a);
+// From the start, or from where it was left, to the end or to the step where more begins to train:
+// nothing then, and the run goes on from its checkpoint.
+std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator& comm) {
   const c10::Device device = trainer::choose_device(a.compute.device, comm);
   at::set_num_threads(a.compute.threads);
   keep_freed_memory();
@@ -233,6 +233,12 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                   last->path.string());
     check_requests(*last, a.loop.data);
   }
+  const bool is_thawed =
+      resumed && a.model.thaw_at > 0 && last->state.value("step", int64_t{0}) >= a.model.thaw_at;
+  if (is_thawed) {
+    a.model.part = trainer::TrainedPart::kAll;
+    a.loop.trainer.thaw_at = 0;
+  }
   const StartingModel start =
       resumed ? resumed_model(*last) : make_starting_model(a.model, dataset, ids, comm);
   const data::Tokenizer& tokenizer = start.tokenizer;
@@ -243,6 +249,9 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     trainer::load_parameters(model, last->model);
   } else {
     base_report = fill_model(model, start, a.model, ids.table, a.loop.seed);
+    if (a.model.start_ids == "text") {
+      trainer::start_id_rows_from_text(model, ids.table, dataset, tokenizer, a.loop.seed);
+    }
   }
   model.move_to(device);
   model.set_compute(a.compute.compute);
@@ -261,7 +270,12 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     const std::filesystem::path state_file = last->path / checkpoints::kStateFile;
     state = trainer::train_state_from_json(last->state.value("progress", nlohmann::json()),
                                            state_file.string());
-    trainer::load_optimizer(optimizer, last->optimizer(), state.updates());
+    if (is_thawed && state.step == a.model.thaw_at) {
+      state.updates_before_thaw += state.updates();
+      log::info(fmt::format("all parameters train from step {} on", state.step + 1));
+    } else {
+      trainer::load_optimizer(optimizer, last->optimizer(), state.updates());
+    }
     log::info(fmt::format("resuming {} at step {}", last->path.string(), state.step));
   }
 
@@ -372,6 +386,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
           }};
   last_step = state.step;
   if (run) record.write_running(state.step);
+  read_training_titles(model, dataset, tokenizer, a.model.title_states, a.out, comm,
+                       [&] { enter(Watchdog::Phase::kStartUp, state.step); });
   enter(Watchdog::Phase::kFirstStep, state.step + 1);
   const trainer::TrainEnd end = record.guard(
       [&] { return state.step; },
@@ -391,6 +407,7 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
     log::info(fmt::format("ended at step {}: {} validations without a new best", state.step,
                           state.validations_since_best));
   }
+  if (end == trainer::TrainEnd::kThaw) return std::nullopt;
   if (end == trainer::TrainEnd::kStopped) {
     if (stop_reason.empty()) stop_reason = "another rank";
     log::info(fmt::format("stopped ({}), checkpoint written; go on with --resume", stop_reason));
@@ -402,6 +419,21 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
                  state.step);
   }
   return 0;
+}
+
+}  // namespace
+
+int run_train(const std::vector<std::string>& args, Communicator& comm) {
+  TrainArgs a;
+  Options options = declare(a);
+  if (!options.parse(args)) return 0;
+  check(a);
+  TrainArgs phase = a;
+  for (;;) {
+    if (const std::optional<int> code = train_phase(phase, options, comm)) return *code;
+    phase.resume = kAuto;
+    phase.overwrite = false;
+  }
 }
 
 }  // namespace tutti::launch

@@ -56,10 +56,27 @@ void fill(const at::Tensor& t, const Read& read) {
 
 }  // namespace
 
-std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model) {
+namespace {
+
+template <typename Wanted>
+std::vector<checkpoints::NamedTensor> tensors_of(const IdModel& model, const Wanted& is_wanted) {
   std::vector<checkpoints::NamedTensor> tensors;
-  for (const Parameter& p : model.parameters()) tensors.push_back(named_tensor(p.name, p.value));
+  for (const Parameter& p : model.parameters()) {
+    if (is_wanted(p)) tensors.push_back(named_tensor(p.name, p.value));
+  }
   return tensors;
+}
+
+}  // namespace
+
+std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model) {
+  return tensors_of(model, [](const Parameter&) { return true; });
+}
+std::vector<checkpoints::NamedTensor> trained_as_tensors(const IdModel& model) {
+  return tensors_of(model, [](const Parameter& p) { return p.trainable; });
+}
+std::vector<checkpoints::NamedTensor> frozen_as_tensors(const IdModel& model) {
+  return tensors_of(model, [](const Parameter& p) { return !p.trainable; });
 }
 
 void load_parameters(IdModel& model, const checkpoints::ShardedTensors& stored) {

@@ -36,6 +36,9 @@ LoadedModel load_model(const checkpoints::Checkpoint& checkpoint);
 // into the model: save before it changes. Loading throws DataError when a tensor is missing or has
 // another shape.
 std::vector<checkpoints::NamedTensor> parameters_as_tensors(const IdModel& model);
+// The two halves of it: what training changes, and what stays as it is.
+std::vector<checkpoints::NamedTensor> trained_as_tensors(const IdModel& model);
+std::vector<checkpoints::NamedTensor> frozen_as_tensors(const IdModel& model);
 void load_parameters(IdModel& model, const checkpoints::ShardedTensors& stored);
 // The optimizer's that `rank` of `num_ranks` writes: the moments that it owns, or its part of what
 // all hold alike. The slices of all ranks are the whole flat buffers, so that a checkpoint fits any

@@ -17,7 +17,8 @@ void visit_counts(State& state, Visit visit) {
 }  // namespace
 
 nlohmann::json to_json(const TrainState& state) {
-  nlohmann::json json = {{"best_hits", state.best_hits}};
+  nlohmann::json json = {{"best_hits", state.best_hits},
+                         {"updates_before_thaw", state.updates_before_thaw}};
   visit_counts(state, [&](const char* name, int64_t count) { json[name] = count; });
   return json;
 }
@@ -43,6 +44,9 @@ TrainState train_state_from_json(const nlohmann::json& json, const std::string& 
   visit_counts(state, [&](const char* name, int64_t& count) {
     count = field(name, is_count, "a count").get<int64_t>();
   });
+  if (json.contains("updates_before_thaw")) {  // not in states of runs that knew no thaw
+    state.updates_before_thaw = field("updates_before_thaw", is_count, "a count").get<int64_t>();
+  }
   state.best_hits = field("best_hits", is_number, "a number").get<double>();
   return state;
 }

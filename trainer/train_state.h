@@ -16,8 +16,11 @@ struct TrainState {
   double best_hits = -1;         // the best validation so far; -1: there was none
   int64_t best_step = 0;
   int64_t validations_since_best = 0;
+  // What was frozen began to train here (0: it did not), with an optimizer of its own: updates that
+  // had been made.
+  int64_t updates_before_thaw = 0;
 
-  int64_t updates() const { return step - skipped; }  // of the optimizer
+  int64_t updates() const { return step - skipped - updates_before_thaw; }  // of the optimizer
 
   bool operator==(const TrainState&) const = default;
 };

@@ -74,10 +74,12 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
     const bool validates =
         options_.validate_every > 0 && (is_last || state.step % options_.validate_every == 0);
     const bool is_over = validates && !validate(state, hooks);
-    if (is_last || stop || is_over || state.step % options_.checkpoint_every == 0)
+    const bool thaws = state.step == options_.thaw_at && !is_last;
+    if (is_last || stop || is_over || thaws || state.step % options_.checkpoint_every == 0)
       hooks.checkpoint(state);
     if (is_over && !is_last) return TrainEnd::kNoLongerBetter;
     if (stop) return TrainEnd::kStopped;
+    if (thaws) return TrainEnd::kThaw;
   }
   return TrainEnd::kDone;
 }

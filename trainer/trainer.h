@@ -30,6 +30,9 @@ struct TrainerOptions {
   AdamWOptions adamw;
   double dropout = 0;  // rate, in T5's places
   uint64_t dropout_seed = 0;
+  // The run pauses behind this step, with a checkpoint, to go on with more that is trained (0:
+  // never).
+  int64_t thaw_at = 0;
   double clip_norm = 1.0;           // of the whole gradient; 0: no clipping
   int64_t checkpoint_every = 1000;  // steps; the last step always writes one
   int64_t validate_every = 0;       // steps; 0: never; else also behind the last step
@@ -53,7 +56,7 @@ struct TrainerHooks {
   std::function<bool()> stop_requested;  // this rank's wish; the ranks agree at the end of a step
 };
 
-enum class TrainEnd { kDone, kStopped, kNoLongerBetter };
+enum class TrainEnd { kDone, kStopped, kNoLongerBetter, kThaw };
 
 // Data-parallel training of one model: every rank computes the gradients of its titles, their sum
 // over ranks is divided by the step's global weight, so that N ranks and any number of

@@ -118,6 +118,11 @@ void declare(Options& options, ModelArgs& a) {
            "learning rate of the --encoder with --train all, as a share of --learning-rate")
       .add("train", &a.part_name,
            "what may change: all | decoder (and ID rows) | id-rows; the rest costs no gradient")
+      .add("thaw-at", &a.thaw_at,
+           "train so up to this step, then all, with a fresh optimizer; 0: so to the end")
+      .add("title-states", &a.title_states,
+           "folder that keeps what a frozen --encoder makes of the training titles, for this run "
+           "and others; empty: OUT/title-states; none: titles are read as they come")
       .add("softmax", &a.softmax_name,
            "what a token is normalised over: level (rows of its position) | trie (tokens that "
            "exist there) | ids (all ID rows) | full (text too: for engines that cannot constrain)")
@@ -132,7 +137,8 @@ void declare(Options& options, ModelArgs& a) {
   for (const auto& [name, meaning, size] : kShape) options.add(name, &(a.t5.*size), meaning);
   options
       .add("start-ids", &a.start_ids,
-           "rows of ID tokens start from: codebook (their vectors, projected) | random")
+           "rows of ID tokens start from: codebook (their vectors, projected) | text (the "
+           "base's embeddings of the words of titles with their tracks) | random")
       .add(
           "text-rows", &a.text_rows_name,
           "rows of the title vocabulary: sparse (AdamW moves those that a step reads) | dense (all "
@@ -144,7 +150,7 @@ void check(ModelArgs& a) {
   for (const auto& [name, meaning, size] : kShape) {
     require_at_least((std::string("--") + name).c_str(), a.t5.*size, 1);
   }
-  require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
+  require_one_of("--start-ids", a.start_ids, {"codebook", "text", "random"});
   require_one_of("--text-rows", a.text_rows_name, {"sparse", "dense"});
   a.text_rows =
       a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
@@ -156,6 +162,15 @@ void check(ModelArgs& a) {
   }
   if (!a.base.empty() && !a.encoder.empty()) {
     refuse("--base", a.base, "none beside --encoder", "give one of them");
+  }
+  require_at_least("--thaw-at", a.thaw_at, 0);
+  if (a.thaw_at > 0 && a.part == trainer::TrainedPart::kAll) {
+    refuse("--thaw-at", std::to_string(a.thaw_at), "0 with --train all",
+           "say what trains first: --train id-rows or decoder");
+  }
+  if (a.start_ids == "text" && a.base.empty() && a.encoder.empty()) {
+    refuse("--start-ids", a.start_ids, "codebook or random without a --base",
+           "the words of a new model mean nothing yet");
   }
   a.prompt = with_line_ends(a.prompt);
   if (!a.prompt.empty() && !data::is_prompt(a.prompt)) {

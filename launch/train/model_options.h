@@ -18,6 +18,8 @@ struct ModelArgs {
       start_ids = "codebook", softmax_name = "level", part_name = "all", text_rows_name = "sparse";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
+  int64_t thaw_at = 0;
+  std::string title_states;
   trainer::T5Config t5;
   std::vector<std::string> requests;  // templates that the vocabulary should know
   // Resolved by check().

@@ -3,10 +3,19 @@
 #include <cstdint>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "dist/runtime/errors.h"
 #include "dist/together.h"
 #include "trainer/model_io.h"
 
 namespace tutti::launch {
+namespace {
+
+// In the run folder, and under the same name in its checkpoints.
+constexpr const char* kFrozenFile = "model-frozen.safetensors";
+
+}  // namespace
 
 RunSaver::RunSaver(std::filesystem::path out, Keeping keeping, Common common,
                    const trainer::IdModel& model, const trainer::AdamW& optimizer,
@@ -17,13 +26,46 @@ RunSaver::RunSaver(std::filesystem::path out, Keeping keeping, Common common,
       model_(model),
       optimizer_(optimizer),
       comm_(comm),
-      store_(out_, keeping.commit) {}
+      store_(out_, keeping.commit) {
+  run_together(comm_, [this] {
+    if (comm_.is_root()) write_frozen();
+  });
+}
+
+// Anew for each job: then it holds what this job's model holds. Checkpoints of earlier jobs keep
+// the file that they link to.
+void RunSaver::write_frozen() {
+  namespace fs = std::filesystem;
+  const std::vector<checkpoints::NamedTensor> frozen = trainer::frozen_as_tensors(model_);
+  if (frozen.empty()) return;
+  const fs::path path = out_ / kFrozenFile, fresh = out_ / fmt::format(".{}.tmp", kFrozenFile);
+  checkpoints::write_safetensors(fresh, frozen, {{"format", "pt"}});
+  checkpoints::CheckpointStore::LinkedFile file = {
+      .path = path,
+      .entry = {static_cast<int64_t>(fs::file_size(fresh)), sha256_of_file(fresh)},
+      .num_tensors = std::ssize(frozen)};
+  for (const checkpoints::NamedTensor& tensor : frozen)
+    file.num_parameters += tensor.num_elements();
+  std::error_code error;
+  fs::rename(fresh, path, error);
+  if (error) {
+    throw StorageError(Problem{.file = path.string(),
+                               .place = {},
+                               .found = "cannot be renamed to: " + error.message(),
+                               .expected = {},
+                               .cure = "check permissions and free space"});
+  }
+  linked_[kFrozenFile] = std::move(file);
+}
 
 checkpoints::CheckpointStore::Common RunSaver::common_of(const trainer::TrainState& state) const {
   nlohmann::json document = common_.state;
   document["step"] = state.step;
   document["progress"] = trainer::to_json(state);
-  return {.state = std::move(document), .files = common_.files, .made_from = common_.made_from};
+  return {.state = std::move(document),
+          .files = common_.files,
+          .made_from = common_.made_from,
+          .linked = linked_};
 }
 
 template <typename Work>
@@ -56,7 +98,7 @@ void RunSaver::start(const trainer::TrainState& state) {
   copy_ = std::make_unique<checkpoints::ShardCopy>(checkpoints::Shard{
       .rank = rank,
       .num_ranks = size,
-      .model = checkpoints::share_of(trainer::parameters_as_tensors(model_), rank, size),
+      .model = checkpoints::share_of(trainer::trained_as_tensors(model_), rank, size),
       .optimizer = trainer::optimizer_as_slices(optimizer_, rank, size)});
   saved_ = common_of(state);
   phase_ = Phase::kWriting;
@@ -104,11 +146,12 @@ void RunSaver::save_best(const trainer::TrainState& state) {
     checkpoints::CheckpointStore::Common common = common_of(state);
     checkpoints::CheckpointStore(out_ / "best", keeping_.commit)
         .save(state.step,
-              {.model = trainer::parameters_as_tensors(model_),
+              {.model = trainer::trained_as_tensors(model_),
                .optimizer = {},
                .state = std::move(common.state),
                .files = std::move(common.files),
-               .made_from = std::move(common.made_from)},
+               .made_from = std::move(common.made_from),
+               .linked = std::move(common.linked)},
               /*keep=*/1);
   });
 }

@@ -19,7 +19,8 @@
 namespace tutti::launch {
 
 // Writes the checkpoints of a run: OUT/checkpoints, to go on from, and OUT/best/checkpoints, the
-// model of the best validation without its optimizer. Both are opened like any run.
+// model of the best validation without its optimizer. Both are opened like any run. What training
+// leaves as it is is written once, OUT/model-frozen.safetensors; checkpoints link to it.
 //
 // Training waits for a copy of this rank's shard only. A thread of each rank writes the copy; that
 // it is on the disk, or cannot be written, each rank says in the control all-reduce of the steps
@@ -36,7 +37,7 @@ class RunSaver {
     int number = 2;  // of checkpoints, besides the best
     checkpoints::Commit commit = checkpoints::Commit::kRename;
   };
-  // Model, optimizer and communicator outlive the saver.
+  // Model, optimizer and communicator outlive the saver. Collective; the run folder is there.
   RunSaver(std::filesystem::path out, Keeping keeping, Common common, const trainer::IdModel& model,
            const trainer::AdamW& optimizer, Communicator& comm);
 
@@ -61,10 +62,12 @@ class RunSaver {
   template <typename Work>
   void in_background(Work work);
   void commit();
+  void write_frozen();
 
   std::filesystem::path out_;
   Keeping keeping_;
   Common common_;
+  std::map<std::string, checkpoints::CheckpointStore::LinkedFile> linked_;  // of rank 0
   const trainer::IdModel& model_;
   const trainer::AdamW& optimizer_;
   Communicator& comm_;

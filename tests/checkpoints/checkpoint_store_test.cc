@@ -58,6 +58,39 @@ TEST_F(CheckpointStoreTest, GivesBackWhatWasSaved) {
   EXPECT_EQ(read_bytes(checkpoint.path / "spiece.model"), std::string("\0bytes", 6));
 }
 
+TEST_F(CheckpointStoreTest, HoldsAFileThatAllCheckpointsShareOnceAndIsWholeWithoutIt) {
+  const std::array<float, 3> frozen{1, 2, 3};
+  const fs::path shared = run_ / "model-frozen.safetensors";
+  write_safetensors(shared, {{"frozen", TensorType::kF32, {3}, frozen.data()}}, {});
+  const CheckpointStore::LinkedFile linked = {
+      .path = shared,
+      .entry = {static_cast<int64_t>(fs::file_size(shared)), sha256_of_file(shared)},
+      .num_tensors = 1,
+      .num_parameters = 3};
+  for (const int64_t step : {1, 2}) {
+    values_ = {static_cast<float>(step), 0.5F};
+    CheckpointStore::Content content;
+    content.model = {{"weight", TensorType::kF32, {2}, values_.data()}};
+    content.state = {{"step", step}};
+    content.linked = {{"model-frozen.safetensors", linked}};
+    EXPECT_EQ(store().save(step, content, 10).counts.at("parameters"), 5);
+    EXPECT_TRUE(fs::equivalent(shared, store().path_of(step) / "model-frozen.safetensors"));
+  }
+  fs::remove(shared);
+  fs::remove_all(store().path_of(1));
+  const Checkpoint checkpoint = open_checkpoint(run_.path());
+  EXPECT_EQ(checkpoint.model.tensors().size(), 2U);
+  const std::array<int64_t, 1> shape{3};
+  const auto& back = checkpoint.model.require("frozen", TensorType::kF32, shape);
+  EXPECT_EQ(static_cast<const float*>(back.data)[2], 3.0F);
+
+  std::fstream(checkpoint.path / "model-frozen.safetensors", std::ios::in | std::ios::out)
+      .seekp(-1, std::ios::end)
+      .put('x');
+  EXPECT_THAT(message_of<DataError>([&] { open_checkpoint(checkpoint.path); }),
+              HasSubstr("model-frozen.safetensors"));
+}
+
 TEST_F(CheckpointStoreTest, OpensOneCheckpointByItsFolder) {
   save(1);
   save(2);

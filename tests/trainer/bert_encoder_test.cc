@@ -159,14 +159,14 @@ TEST(TitleMemo, ReadsATitleOnceAndForgetsNoneThatFits) {
   const at::Tensor of_first = encode(first), of_second = encode(second);
 
   num_read = 0;
-  TitleMemo memo(/*max_values=*/5);
-  EXPECT_TRUE(memo.states(first, encode).equal(of_first));
-  EXPECT_TRUE(memo.states(second, encode).equal(of_second));
+  TitleMemo memo(encode, /*max_values=*/5);
+  EXPECT_TRUE(memo.states(first).equal(of_first));
+  EXPECT_TRUE(memo.states(second).equal(of_second));
   EXPECT_EQ(num_read, 4) << "three, and then the new one";
-  EXPECT_TRUE(memo.states(second, encode).equal(of_second));
+  EXPECT_TRUE(memo.states(second).equal(of_second));
   EXPECT_EQ(num_read, 5) << "there was no room for the title of three tokens";
   memo.clear();
-  EXPECT_TRUE(memo.states(second, encode).equal(of_second));
+  EXPECT_TRUE(memo.states(second).equal(of_second));
   EXPECT_EQ(num_read, 8);
 }
 

@@ -15,10 +15,11 @@ TEST(TrainState, SurvivesAStateFile) {
                             .skipped_in_a_row = 1,
                             .best_hits = 0.12345678901234567,
                             .best_step = 1000,
-                            .validations_since_best = 2};
+                            .validations_since_best = 2,
+                            .updates_before_thaw = 100};
   EXPECT_EQ(train_state_from_json(nlohmann::json::parse(to_json(state).dump()), "state.json"),
             state);
-  EXPECT_EQ(state.updates(), 1197);
+  EXPECT_EQ(state.updates(), 1097);
   EXPECT_EQ(train_state_from_json(to_json(TrainState{}), "state.json"), TrainState{});
 }
 
@@ -32,6 +33,11 @@ TEST(TrainState, NamesTheFileAndTheFieldThatIsMissingOrWrong) {
   EXPECT_NE(message().find("'skipped'"), std::string::npos) << message();
   json["skipped"] = -1;
   EXPECT_NE(message().find("found -1"), std::string::npos) << message();
+  json["updates_before_thaw"] = -1;
+  json["skipped"] = 0;
+  EXPECT_NE(message().find("'updates_before_thaw'"), std::string::npos) << message();
+  json.erase("updates_before_thaw");  // of a run that knew no thaw
+  EXPECT_EQ(train_state_from_json(json, "run/state.json"), TrainState{});
   json = nlohmann::json();
   EXPECT_NE(message().find("'step'"), std::string::npos) << message();
 }

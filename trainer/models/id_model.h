@@ -69,6 +69,8 @@ struct RowDeviation {
   double read = 1, head = 1;
 };
 
+class TitleMemo;
+
 // A model that reads a title and writes track IDs token by token: what Trainer, beam search,
 // evaluation and the stores see. It does not know of ranks, files or tokenizers. Rows of ID tokens
 // are parameters of their own: "id_embedding.weight" [id_tokens, width] is what the model reads,
@@ -84,6 +86,9 @@ class IdModel {
   virtual int64_t text_rows() const = 0;
   virtual UnitFlops unit_flops() const = 0;
   virtual RowDeviation id_row_deviation() const = 0;
+  // Of a model whose titles are read by frozen layers alone: what it remembers of them. Its values
+  // must not change behind the first title; move_to() and set_compute() make it forget all.
+  virtual TitleMemo* title_memo() { return nullptr; }
 
   const std::vector<Parameter>& parameters() const { return store().all(); }
   std::vector<Parameter>& parameters() { return store().all(); }

@@ -52,6 +52,9 @@ int64_t T5Model::text_rows() const {
 RowDeviation T5Model::id_row_deviation() const {
   return {.read = 1.0, .head = std::pow(static_cast<double>(width()), -0.5)};
 }
+TitleMemo* T5Model::title_memo() {
+  return weights_->memo ? &*weights_->memo : nullptr;
+}
 ParameterStore& T5Model::store() {
   return weights_->parameters;
 }

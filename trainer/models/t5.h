@@ -41,6 +41,7 @@ class T5Model final : public IdModel {
   int64_t text_rows() const override;
   RowDeviation id_row_deviation() const override;
   UnitFlops unit_flops() const override;
+  TitleMemo* title_memo() override;  // of a frozen BERT
 
   // HF's initialisation (factor 1.0), except that an untied head starts at d_model^-0.5 so that the
   // first losses are near ln(codes).

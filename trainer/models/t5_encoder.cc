@@ -21,12 +21,9 @@ at::Tensor T5Model::encode(const at::Tensor& tokens, const at::Tensor& lengths,
   }
   const LayerDropout dropout(drawn->dropout, drawn->keys, /*stack=*/0);
   if (m.bert) {
-    const auto encode = [&m](const TitleInputs& given) {
-      return m.bert->encode(title_rows(given), given.lengths, m.compute.checkpoint_activations);
-    };
     const TitleInputs given = {.tokens = tokens, .lengths = lengths};
     return dropout.apply(LayerDropout::Place::kOutput,
-                         m.memo ? m.memo->states(given, encode) : encode(given));
+                         m.memo ? m.memo->states(given) : m.read_with_bert(given));
   }
   AttentionLists lists = title_lists(titles.title, lengths);
   lists.position = at::tensor(titles.position, at::kLong);

@@ -50,6 +50,9 @@ struct T5Weights {
   // Takes the weights from the parameters again, which round_weights() may have changed.
   void bind();
 
+  // Token states of titles, [R, encoder_width], of `bert`.
+  at::Tensor read_with_bert(const TitleInputs& titles) const;
+
   at::Device device() const { return parameters.flat_values().device(); }
 
   T5Config config;

@@ -9,7 +9,20 @@
 
 namespace tutti::trainer {
 
-at::Tensor TitleMemo::states(const TitleInputs& titles, const Encode& encode) {
+namespace {
+
+std::string key_of(const int64_t* tokens, int64_t length) {
+  return {reinterpret_cast<const char*>(tokens), static_cast<size_t>(length) * sizeof(int64_t)};
+}
+
+}  // namespace
+
+void TitleMemo::know(std::span<const int32_t> title, const at::Tensor& states) {
+  const std::vector<int64_t> tokens(title.begin(), title.end());
+  states_.try_emplace(key_of(tokens.data(), std::ssize(tokens)), states);
+}
+
+at::Tensor TitleMemo::states(const TitleInputs& titles) {
   const auto *tokens = titles.tokens.const_data_ptr<int64_t>(),
              *lengths = titles.lengths.const_data_ptr<int64_t>();
   const int64_t num_titles = titles.lengths.size(0), padded = titles.tokens.size(1);
@@ -17,8 +30,7 @@ at::Tensor TitleMemo::states(const TitleInputs& titles, const Encode& encode) {
   std::vector<std::string> keys;
   std::vector<int64_t> missing;
   for (int64_t b = 0; b < num_titles; ++b) {
-    keys.emplace_back(reinterpret_cast<const char*>(tokens + b * padded),
-                      static_cast<size_t>(lengths[b]) * sizeof(int64_t));
+    keys.push_back(key_of(tokens + b * padded, lengths[b]));
     if (const auto known = states_.find(keys.back()); known != states_.end()) {
       parts[b] = known->second;
     } else {
@@ -37,10 +49,10 @@ at::Tensor TitleMemo::states(const TitleInputs& titles, const Encode& encode) {
                   fresh.tokens.mutable_data_ptr<int64_t>() + i * longest);
       fresh.lengths.mutable_data_ptr<int64_t>()[i] = lengths[b];
     }
-    const at::Tensor read = encode(fresh);
+    const at::Tensor fresh_states = read(fresh);
     int64_t row = 0;
     for (const int64_t b : missing) {
-      parts[b] = read.narrow(0, row, lengths[b]);
+      parts[b] = fresh_states.narrow(0, row, lengths[b]);
       row += lengths[b];
       const int64_t size = parts[b].numel();
       if (num_values_ + size > max_values_) continue;
