@@ -10,6 +10,7 @@ import transformers
 from safetensors.torch import save_file
 from transformers import (LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen3Config,
                           Qwen3ForCausalLM)
+from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
 import t5_cases
 
@@ -102,17 +103,45 @@ def reference(model, tokens, lengths, ids, title_of, num_logits):
     return total, torch.stack(first_logits[:num_logits]), gradients
 
 
-def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1):
+def from_gguf(path):
+    """What from_pretrained(gguf_file=...) does, but for accelerate, which only places the tensors."""
+    model = LlamaForCausalLM(LlamaConfig(**load_gguf_checkpoint(path)["config"], attn_implementation="eager")).eval()
+    tensors = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    tensors = {name: torch.as_tensor(values) for name, values in tensors.items()}
+    missing, unexpected = model.load_state_dict(tensors, strict=False)
+    assert not unexpected and set(missing) <= {"lm_head.weight"}, (missing, unexpected)
+    return model, tensors
+
+
+def grown(model, rows):
+    """The model with this many more, random rows in its tied vocabulary."""
+    old = model.model.embed_tokens.weight
+    new = torch.cat([old.detach(), old.detach().std() * torch.randn(rows, old.shape[1])])
+    model.model.embed_tokens.weight = model.lm_head.weight = torch.nn.Parameter(new)
+    model.config.vocab_size = len(new)
+    return model
+
+
+def write_base_case(path, base, **case):
+    """The real weights of a GGUF file, which stay there, under random ID rows."""
+    model, _ = from_gguf(base)
+    write_case(path, dict(family="llama", titles=3), base=(base, model), text_rows=len(model.lm_head.weight), **case)
+
+
+def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1, base=None):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     levels, ids = t5_cases.make_ids(codes, num_tracks, generator)
-    model = make_model(**shape, rows=text_rows + int(levels[-1].sum()))
+    num_ids = int(levels[-1].sum())
+    model = grown(base[1], num_ids) if base else make_model(**shape, rows=text_rows + num_ids)
     tokens, lengths = t5_cases.make_titles(shape.get("titles", 5), shape.get("longest", 9), text_rows, generator)
     counts = torch.randint(1, 2 * tracks_per_title, (len(tokens),), generator=generator)
     tracks = torch.randint(num_tracks, (int(counts.sum()),), generator=generator)
     title_of = torch.repeat_interleave(torch.arange(len(tokens)), counts)
-    weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    config = our_config(shape, model.config, text_rows)
+    # A base's own weights lie in its file.
+    weights = {name: weight.detach().clone() for name, weight in model.named_parameters()
+               if not base or name == "model.embed_tokens.weight"}
+    metadata = {"base": str(base[0])} if base else {"config": json.dumps(our_config(shape, model.config, text_rows))}
     loss, logits, gradients = reference(model, tokens, lengths, ids[tracks] + text_rows, title_of, 8)
     tensors = {
         "title_tokens": tokens, "title_lengths": lengths, "levels": levels, "ids": ids,
@@ -122,6 +151,7 @@ def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, 
     for kind, values in (("w.", weights), ("g.", gradients)):
         for name, value in values.items():
             for ours, rows in our_names(name, value, text_rows).items():
-                tensors[kind + ours] = rows.float().contiguous()
+                if not (base and kind + ours == "w.model.embed_tokens.weight"):
+                    tensors[kind + ours] = rows.float().contiguous()
     save_file(tensors, path, metadata={
-        "config": json.dumps(config), "transformers": transformers.__version__, "torch": torch.__version__})
+        **metadata, "transformers": transformers.__version__, "torch": torch.__version__})

@@ -7,7 +7,8 @@ import tempfile
 
 import peers
 
-peers.require("torch", "transformers", "safetensors")
+peers.require("torch", "transformers", "safetensors", "gguf")
+peers.require_bases("smollm2")
 
 import torch
 import transformers
@@ -42,8 +43,21 @@ def packed_titles_have_the_loss_and_gradients_of_their_pairs():
     return f"largest relative error {worst:.1e}"
 
 
+def the_weights_of_smollm2_have_their_logits_and_gradients():
+    """Both read the same GGUF file; the rows of ID tokens are random."""
+    base = pathlib.Path(peers.ours("base-path", "smollm2"))
+    llama_cases.write_base_case(folder / "case.safetensors", base, tracks_per_title=2)
+    errors = json.loads(peers.ours("model", folder / "case.safetensors"))
+    assert len(errors) > 270
+    assert errors["logits"] <= 1e-4 and errors["loss"] <= 1e-4, errors
+    wrong = {name: error for name, error in errors.items() if not error <= 1e-3}
+    assert not wrong, wrong
+    return f"relative errors: logits {errors['logits']:.1e}, loss {errors['loss']:.1e}, gradients {max(errors.values()):.1e}"
+
+
 print(f"transformers {transformers.__version__}, torch {torch.__version__}, Python {sys.version}")
 peers.run_checks(
     every_family_has_their_loss_logits_and_gradients,
     packed_titles_have_the_loss_and_gradients_of_their_pairs,
+    the_weights_of_smollm2_have_their_logits_and_gradients,
 )

@@ -9,6 +9,7 @@ SKIPPED = 77  # CTest's SKIP_RETURN_CODE
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["TRANSFORMERS_NO_ADVISORY_WARNINGS"] = "1"
+os.environ["TQDM_DISABLE"] = "1"  # no bars in logs
 
 
 def require(*modules):

@@ -17,8 +17,8 @@ import transformers
 from safetensors.torch import load_file
 from transformers import (BertConfig, BertForMaskedLM, BertModel, LlamaConfig, LlamaForCausalLM,
                           Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM)
-from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
+import llama_cases
 import tokenizer_cases
 
 transformers.logging.set_verbosity_error()
@@ -110,11 +110,9 @@ def smollm2():
     """Values as the gguf package unpacks them, q and k in the order in which transformers reads the same file."""
     path = pathlib.Path(peers.ours("base-path", "smollm2"))
     ours, config, ignored = read("llama", path, "smollm2")
-    # What from_pretrained(gguf_file=...) does, but for accelerate, which only places the tensors.
-    model = LlamaForCausalLM(LlamaConfig(**load_gguf_checkpoint(path)["config"]))
-    theirs = load_gguf_checkpoint(path, return_tensors=True, model_to_load=model)["tensors"]
+    model, theirs = llama_cases.from_gguf(path)
     assert config["tie_word_embeddings"] and model.config.tie_word_embeddings
-    all_equal(ours, {name: torch.as_tensor(values) for name, values in theirs.items()})
+    all_equal(ours, theirs)
     assert not ignored
     for name in ("hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads",
                  "rms_norm_eps", "rope_theta", "max_position_embeddings"):

@@ -1,6 +1,7 @@
 #include "tests/support/model_case.h"
 
 #include <cstring>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "checkpoints/safetensors.h"
 #include "dist/runtime/errors.h"
 #include "ids/trie.h"
+#include "trainer/base_model.h"
 #include "trainer/loss.h"
 #include "trainer/models/make_model.h"
 
@@ -100,17 +102,32 @@ at::Tensor logits_of_pair(const trainer::IdModel& model, const Title& title,
   return at::stack(logits);
 }
 
+// The model of the case's weights; those that it lacks are a base's.
+std::unique_ptr<trainer::IdModel> model_of(const SafetensorsFile& file, int64_t id_tokens) {
+  std::unique_ptr<trainer::IdModel> model;
+  if (const auto base = file.metadata().find("base"); base != file.metadata().end()) {
+    const auto source = checkpoints::LlamaSource::open(base->second);
+    model = trainer::make_model(checkpoints::to_json(
+        trainer::config_from_base(source, id_tokens, checkpoints::Softmax::kFull)));
+    trainer::load_base(*model, source);
+  } else {
+    model = trainer::make_model(nlohmann::json::parse(file.metadata().at("config")));
+  }
+  for (trainer::Parameter& p : model->parameters()) {
+    if (file.metadata().contains("base") && file.find("w." + p.name) == nullptr) continue;
+    const NamedTensor& stored = file.require("w." + p.name, TensorType::kF32, p.shape);
+    std::memcpy(p.value.data_ptr<float>(), stored.data, static_cast<size_t>(stored.num_bytes()));
+  }
+  return model;
+}
+
 }  // namespace
 
 std::map<std::string, double> relative_errors_of_case(const std::filesystem::path& path) {
   const SafetensorsFile file = SafetensorsFile::open(path);
-  const auto made = trainer::make_model(nlohmann::json::parse(file.metadata().at("config")));
-  trainer::IdModel& model = *made;
-  for (trainer::Parameter& p : model.parameters()) {
-    const NamedTensor& stored = file.require("w." + p.name, TensorType::kF32, p.shape);
-    std::memcpy(p.value.data_ptr<float>(), stored.data, static_cast<size_t>(stored.num_bytes()));
-  }
   const ids::IdTable table = table_of(file);
+  const auto made = model_of(file, table.num_tokens());
+  trainer::IdModel& model = *made;
   const std::vector<Title> titles = titles_of(file);
   std::map<std::string, double> errors;
   const auto compare = [&](const std::string& name, const at::Tensor& ours,
