@@ -184,7 +184,6 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
   const data::Dataset dataset = data::Dataset::open(a.dataset);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
-  const nlohmann::json config = without_paths(options.resolved());
   require_agreement(comm, {{"the program", hash_of_this_program()},
                            {"the options", options.resolved().dump()},
                            {"the dataset", dataset.manifest().hash},
@@ -197,6 +196,8 @@ int run_train(const std::vector<std::string>& args, Communicator& comm) {
 
   const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a);
   const bool resumed = last.has_value();
+  settle_text_rows(a.model, resumed ? last->state : nlohmann::json::object());
+  const nlohmann::json config = without_paths(options.resolved());
   if (resumed) {
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);

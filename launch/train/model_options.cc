@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <nlohmann/json.hpp>
+
 #include "dist/runtime/errors.h"
 #include "launch/option_checks.h"
 
@@ -94,7 +96,8 @@ void declare(Options& options, ModelArgs& a) {
       .add(
           "text-rows", &a.text_rows_name,
           "rows of the title vocabulary: sparse (AdamW moves those that a step reads) | dense (all "
-          "of them, as any other weight)");
+          "of them, as any other weight) | auto (dense in a new model, sparse over a base or "
+          "encoder)");
 }
 
 void check(ModelArgs& a) {
@@ -103,9 +106,7 @@ void check(ModelArgs& a) {
     require_at_least((std::string("--") + name).c_str(), a.t5.*size, 1);
   }
   require_one_of("--start-ids", a.start_ids, {"codebook", "random"});
-  require_one_of("--text-rows", a.text_rows_name, {"sparse", "dense"});
-  a.text_rows =
-      a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
+  require_one_of("--text-rows", a.text_rows_name, {"auto", "sparse", "dense"});
   require_share("--dropout", a.dropout);
   a.softmax = checkpoints::softmax_from_name(a.softmax_name);
   a.part = trainer::trained_part_from_name(a.part_name);
@@ -117,6 +118,16 @@ void check(ModelArgs& a) {
   }
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
+}
+
+void settle_text_rows(ModelArgs& a, const nlohmann::json& state) {
+  if (a.text_rows_name == "auto") {
+    const bool is_new = a.base.empty() && a.encoder.empty();
+    const std::string chosen = is_new ? "dense" : "sparse";
+    a.text_rows_name = state.value("train", nlohmann::json::object()).value("text-rows", chosen);
+  }
+  a.text_rows =
+      a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
 }
 
 }  // namespace tutti::launch

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <string>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "checkpoints/softmax.h"
 #include "launch/options.h"
 #include "trainer/models/t5.h"
@@ -13,18 +15,21 @@ namespace tutti::launch {
 // of it may change.
 struct ModelArgs {
   std::string base, encoder, vocabulary, start_ids = "codebook", softmax_name = "level",
-                                         part_name = "all", text_rows_name = "sparse";
+                                         part_name = "all", text_rows_name = "auto";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
   trainer::T5Config t5;
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
   trainer::TrainedPart part = trainer::TrainedPart::kAll;
-  trainer::TextRows text_rows = trainer::TextRows::kSparse;
+  trainer::TextRows text_rows = trainer::TextRows::kSparse;  // by settle_text_rows()
 };
 
 void declare(Options& options, ModelArgs& a);
 // UsageError naming the option; resolves names (a base that is an encoder becomes `encoder`).
 void check(ModelArgs& a);
+// Resolves --text-rows auto: what the run that goes on had (`state` of its checkpoint, else empty);
+// of a new run, dense where the vocabulary starts from nothing, sparse where it is pretrained.
+void settle_text_rows(ModelArgs& a, const nlohmann::json& state);
 
 }  // namespace tutti::launch
