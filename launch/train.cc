@@ -213,7 +213,6 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
   const data::Dataset dataset = open_dataset(a.dataset, a.start, comm);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
-  const nlohmann::json config = without_paths(options.resolved());
   require_agreement(comm, {{"the program", hash_of_this_program()},
                            {"the options", options.resolved().dump()},
                            {"the dataset", dataset.manifest().hash},
@@ -226,6 +225,12 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
 
   const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a);
   const bool resumed = last.has_value();
+  settle_text_rows(a.model, resumed ? last->state
+                            : a.model.warm_start.empty()
+                                ? nlohmann::json::object()
+                                : checkpoints::open_checkpoint(a.model.warm_start, false).state);
+  nlohmann::json config = without_paths(options.resolved());
+  config["text-rows"] = a.model.text_rows_name;
   if (resumed) {
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include <fmt/core.h>
+#include <nlohmann/json.hpp>
 
 #include "data/tokenizer.h"
 #include "dist/runtime/errors.h"
@@ -142,7 +143,9 @@ void declare(Options& options, ModelArgs& a) {
       .add(
           "text-rows", &a.text_rows_name,
           "rows of the title vocabulary: sparse (AdamW moves those that a step reads) | dense (all "
-          "of them, as any other weight; a vocabulary that a head predicts with is always so)");
+          "of them, as any other weight; a vocabulary that a head predicts with is always so) | "
+          "auto "
+          "(dense in a new model, sparse over a base or encoder)");
 }
 
 void check(ModelArgs& a) {
@@ -151,9 +154,7 @@ void check(ModelArgs& a) {
     require_at_least((std::string("--") + name).c_str(), a.t5.*size, 1);
   }
   require_one_of("--start-ids", a.start_ids, {"codebook", "text", "random"});
-  require_one_of("--text-rows", a.text_rows_name, {"sparse", "dense"});
-  a.text_rows =
-      a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
+  require_one_of("--text-rows", a.text_rows_name, {"auto", "sparse", "dense"});
   require_share("--dropout", a.dropout);
   a.softmax = checkpoints::softmax_from_name(a.softmax_name);
   a.part = trainer::trained_part_from_name(a.part_name);
@@ -179,6 +180,16 @@ void check(ModelArgs& a) {
   if (!a.warm_start.empty()) return check_warm_start(a);
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
+}
+
+void settle_text_rows(ModelArgs& a, const nlohmann::json& state) {
+  if (a.text_rows_name == "auto") {
+    const bool is_new = a.base.empty() && a.encoder.empty();
+    const std::string chosen = is_new ? "dense" : "sparse";
+    a.text_rows_name = state.value("train", nlohmann::json::object()).value("text-rows", chosen);
+  }
+  a.text_rows =
+      a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
 }
 
 }  // namespace tutti::launch

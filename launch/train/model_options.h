@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "checkpoints/softmax.h"
 #include "launch/options.h"
 #include "trainer/models/t5.h"
@@ -15,7 +17,7 @@ namespace tutti::launch {
 // of it may change.
 struct ModelArgs {
   std::string warm_start, base, encoder, vocabulary, prompt,
-      start_ids = "codebook", softmax_name = "level", part_name = "all", text_rows_name = "sparse";
+      start_ids = "codebook", softmax_name = "level", part_name = "all", text_rows_name = "auto";
   int64_t vocabulary_size = 4000;
   double dropout = 0, encoder_rate = 0.1;
   int64_t thaw_at = 0;
@@ -25,7 +27,7 @@ struct ModelArgs {
   // Resolved by check().
   checkpoints::Softmax softmax = checkpoints::Softmax::kLevel;
   trainer::TrainedPart part = trainer::TrainedPart::kAll;
-  trainer::TextRows text_rows = trainer::TextRows::kSparse;
+  trainer::TextRows text_rows = trainer::TextRows::kSparse;  // by settle_text_rows()
 };
 
 void declare(Options& options, ModelArgs& a);
@@ -34,5 +36,9 @@ void declare(Options& options, ModelArgs& a);
                          const std::string& expected, const std::string& cure = "");
 // UsageError naming the option; resolves names (a base that is an encoder becomes `encoder`).
 void check(ModelArgs& a);
+// Resolves --text-rows auto: what the run had that goes on or is started from (`state` of its
+// checkpoint, else empty);
+// of a new run, dense where the vocabulary starts from nothing, sparse where it is pretrained.
+void settle_text_rows(ModelArgs& a, const nlohmann::json& state);
 
 }  // namespace tutti::launch

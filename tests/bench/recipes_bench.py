@@ -117,7 +117,8 @@ def time_medium(seconds):
 
 def choices(pairs):
     """What ID rows start from, and whether the rows of the title vocabulary are sparse."""
-    rows = [(), ("--start-ids", "random"), ("--text-rows", "dense")]
+    sparse = ("--text-rows", "sparse")
+    rows = [sparse, (*sparse, "--start-ids", "random"), ("--text-rows", "dense")]
     return [Recipe("small", "level", 2e-3, 64, CAP, 8, *extra, "--seed", seed).run(pairs, ranks=1)
             for seed in (0, 1, 2) for extra in rows]
 

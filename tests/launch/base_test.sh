@@ -65,3 +65,16 @@ assert json.load(open(run + "-served/config.json"))["tutti"]["softmax"] == softm
 PYTHON
   echo "ok: --softmax $softmax --train $part --dropout $dropout"
 done
+
+# --text-rows auto: dense in a new model, sparse over a base; a run that goes on keeps its own, whatever else is left out.
+text_rows() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["train"]["text-rows"])' "$1"/checkpoints/step-*"$2"/state.json; }
+quietly "${train[@]}" --out run-level --softmax level --steps 6 --resume
+quietly "${train[@]}" --out new --softmax full --steps 4 --resume
+for expected in "new 4 dense" "run-level 4 sparse" "run-level 6 sparse"; do
+  read -r run step rows <<<"$expected"
+  [[ "$(text_rows "$run" "$step")" == "$rows" ]] || { echo "$run, step $step: text rows $(text_rows "$run" "$step"), expected $rows"; exit 1; }
+done
+code=0
+"${train[@]}" --out new --softmax full --steps 6 --text-rows sparse --resume >out.txt 2>&1 || code=$?
+((code == 2)) && grep -q -- --text-rows out.txt || { echo "other text rows were taken, code $code"; cat out.txt; exit 1; }
+echo "ok: --text-rows auto"

@@ -17,7 +17,7 @@ python3 "$support/small_playlists.py" 600 >playlists.csv
 } >made.txt 2>&1 || { cat made.txt; exit 1; }
 
 train=("$run_mpi" 2 "$tutti" train --dataset data --ids ids --steps 600 --titles-per-step 6 --micro-batch 2 --group title
-  --d-model 16 --d-kv 8 --num-heads 2 --d-ff 16 --num-layers 1 --num-decoder-layers 1 --vocabulary-size 300
+  --d-model 16 --d-kv 8 --num-heads 2 --d-ff 16 --num-layers 1 --num-decoder-layers 1 --vocabulary-size 300 --text-rows sparse
   --validate-every 100 --patience 50 --checkpoint-every 1000)
 "${train[@]}" --out through
 
