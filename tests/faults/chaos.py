@@ -6,7 +6,7 @@ import signal
 import time
 
 from drills import WATCH
-from jobs import expect, results, until
+from jobs import Failed, expect, results, until
 
 CHECKPOINT_EVERY = 100
 MEAN_PAUSE_S = 20.0
@@ -53,7 +53,10 @@ def chaos(lab, seconds, seed=1):
             lab.hosts.cut(f"h{victim}")
         else:
             os.kill(processes[victim], signal.SIGKILL if kind == "kill" else signal.SIGSTOP)
-        until(lambda starts=starts: _starts(job) > starts, f"a new start after the {fault.what}", 60)
+        try:
+            until(lambda starts=starts: _starts(job) > starts, f"a new start after the {fault.what}", 60)
+        except Failed as failure:
+            raise Failed(f"{failure}; ranks left: {job.rank_processes()}, {job.exit_record()}; {job.said()[-3000:]}") from None
         found = time.monotonic()
         fault.detected_s = found - at
         if kind == "cut":

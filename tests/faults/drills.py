@@ -59,6 +59,12 @@ def killed_ranks(lab, number):
         expect(result.detected_s < LAUNCHER_S, f"mpirun took {result.detected_s:.1f} s")
         result.lost_steps = job.step() - job.newest_step()
         yield resumed(job, reference, result)
+    job = lab.job("kill-early", *RUN[:2], "--checkpoint-every", "1000").start()
+    job.reaches(60)
+    hit(job, signal.SIGKILL, 1)
+    expect(job.wait(20) != 0, "mpirun ended with 0")
+    job = lab.job("kill-early", *RUN)
+    yield resumed(job, reference, Result("killed before its first checkpoint", lost_steps=job.step()))
 
 
 def frozen_ranks(lab, number):
