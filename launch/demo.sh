@@ -18,8 +18,9 @@ id_codes=256
 steps=6500
 titles_per_step=8
 learning_rate=1e-3
+requests=0.25
 model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 384 --num-layers 2 --num-decoder-layers 2)
-prompts=("rainy evening piano" "energetic rock" "chill electronic for studying")
+prompts=("rainy evening piano" "can you recommend some energetic rock?" "chill electronic for studying")
 
 if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
@@ -79,9 +80,9 @@ step "Vectors as short token IDs, one for each track" \
   --levels "$id_levels" --num-codes "$id_codes" --threads 1 --out "$demo/ids" --overwrite
 step "A model that writes the IDs of a title's tracks" \
   "${tutti_mpirun[@]}" "$tutti" train --dataset "$demo/data" --ids "$demo/ids" --steps "$steps" \
-  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --report-every 500 \
+  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --request-share "$requests" --report-every 500 \
   --threads 1 --out "$demo/run" --overwrite
-step "The model beside popularity and BM25, on held-out (simulated) playlists" \
+step "The model beside popularity and BM25, on held-out (simulated) playlists, bare and as requests" \
   "${tutti_mpirun[@]}" "$tutti" evaluate --dataset "$demo/data" --ids "$demo/ids" --run "$demo/run" \
   --threads 1 --json "$demo/scores.json" | tee "$demo/scores.txt"
 step "A folder that serving engines load" \

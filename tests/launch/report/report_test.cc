@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "dist/runtime/errors.h"
 #include "launch/report/model_card.h"
 #include "launch/report/sections.h"
 #include "tests/launch/report/report_case.h"
@@ -146,6 +147,47 @@ TEST(ModelCard, TellsTheRecipeWithoutPlaces) {
   run.config = "[train]\ndataset = /home/me/data\nsteps = 5\nlearning-rate = 0.001\n";
   inputs.runs = {run};
   EXPECT_THAT(model_card(inputs), AllOf(HasSubstr("steps = 5\n"), Not(HasSubstr("/home/me"))));
+}
+
+TEST(Report, ListsAnOracleButNamesTheBestOfTheOthers) {
+  auto document = scores_document();
+  auto& block = document["blocks"][0];
+  auto oracle = scored_row("BM25 tags, oracle", 7, 1);
+  oracle["oracle"] = true;
+  block["rows"].insert(block["rows"].begin(), oracle);
+  block["best"] = 1;
+  const auto text = markdown_of(make_report(inputs_of({document})));
+  EXPECT_THAT(text, HasSubstr("| BM25 tags, oracle | 7.000"));
+  EXPECT_THAT(text, HasSubstr("seen titles: a baseline wins. hits@10 of generative 0.500"));
+  EXPECT_THAT(text, HasSubstr("of BM25 1.000"));
+}
+
+TEST(Report, ShowsTheExamplesOfTheScoresBestSystemsFirst) {
+  auto document = scores_document();
+  const auto system = [](const char* ranker, const char* track, bool hit) {
+    return nlohmann::json{{"ranker", ranker}, {"tracks", {track}}, {"hits", {hit}}};
+  };
+  document["blocks"][0]["examples"] = {
+      {{"prompt", "rainy evening"},
+       {"relevant", 4},
+       {"systems", {system("BM25", "Sunny", false), system("generative", "Rain", true)}}}};
+  const auto text = markdown_of(make_report(inputs_of({document})));
+  EXPECT_THAT(text, HasSubstr("rainy evening"));
+  EXPECT_THAT(text, HasSubstr("4 right tracks"));
+  EXPECT_THAT(text, HasSubstr("+ Rain"));
+  EXPECT_LT(text.find("generative (1)"), text.find("BM25 (0)"));
+  document["blocks"][0]["examples"][0]["systems"].erase(0);
+  EXPECT_THROW(inputs_of({document}), DataError);
+}
+
+TEST(Report, TellsWhatTheListsAreLike) {
+  auto document = scores_document();
+  for (auto& row : document["blocks"][0]["rows"]) {
+    row["lists"] = {{"coverage", 0.0125}, {"gini", 0.875}, {"distinct", 1}};
+  }
+  const auto text = markdown_of(make_report(inputs_of({document})));
+  EXPECT_THAT(text, AllOf(HasSubstr("The lists on seen titles"), HasSubstr("coverage"),
+                          HasSubstr("0.0125"), HasSubstr("0.875")));
 }
 
 }  // namespace

@@ -263,5 +263,51 @@ TEST(Report, PrintsABlockAQuerySetInLessThan100Columns) {
   EXPECT_LT(popularity["against_best"]["difference"], -1);
 }
 
+TEST(Report, ListsAnOracleWithoutComparingAnybodyWithIt) {
+  QuerySet set;
+  set.name = "editorial prompts";
+  std::vector<double> low, high, all;
+  for (int32_t i = 0; i < 50; ++i) {
+    set.titles.push_back("title " + std::to_string(i));
+    set.title_of.push_back(i);
+    set.normalized_of.push_back(i);
+    low.push_back(i % 2);
+    high.push_back(1 + i % 3);
+    all.push_back(10);
+  }
+  const auto alone =
+      make_block(set, "", {made_up("popularity", low), made_up("generative", high)}, 10, 1);
+  Evaluation oracle = made_up("tags", all);
+  oracle.is_oracle = true;
+  const auto block =
+      make_block(set, "", {oracle, made_up("popularity", low), made_up("generative", high)}, 10, 1);
+  EXPECT_EQ(block.best, 2);
+  EXPECT_EQ(block.rows[1].corrected_p_value, alone.rows[0].corrected_p_value);
+  EXPECT_EQ(block.rows[1].against_best.difference, alone.rows[0].against_best.difference);
+  Report report;
+  report.blocks = {block};
+  EXPECT_THAT(format_report(report), HasSubstr("10.0000o"));
+  EXPECT_EQ(to_json(report)["blocks"][0]["rows"][0]["oracle"], true);
+  EXPECT_FALSE(to_json(report)["blocks"][0]["rows"][1].contains("oracle"));
+}
+
+TEST(QuerySet, IsAskedForInRequestsOfTheSameQueries) {
+  const auto playlists = corpus();
+  const auto bare = make_playlist_queries(playlists.titles, playlists.source(), {}).unseen;
+  const std::vector<std::string> requests = {"any {} about?", "some {} if you have it"};
+  const auto asked = as_requests(bare, requests, 3);
+  EXPECT_EQ(asked.name, "unseen titles as requests");
+  EXPECT_EQ(asked.relevant, bare.relevant);
+  EXPECT_EQ(asked.normalized_of, bare.normalized_of) << "titles are drawn again, not requests";
+  ASSERT_EQ(asked.titles.size(), bare.titles.size());
+  for (int64_t q = 0; q < asked.size(); ++q) {
+    EXPECT_EQ(asked.words_of(q), bare.titles[bare.title_of[q]]);
+    EXPECT_THAT(asked.titles[asked.title_of[q]],
+                testing::AnyOf("any " + asked.words_of(q) + " about?",
+                               "some " + asked.words_of(q) + " if you have it"));
+  }
+  EXPECT_EQ(as_requests(bare, requests, 3).titles, asked.titles);
+}
+
 }  // namespace
 }  // namespace tutti::trainer
