@@ -97,7 +97,7 @@ void copy_here(const fs::path& artefact, const Manifest& manifest, const fs::pat
 
 fs::path copy_to_each_node(Communicator& comm, const fs::path& artefact, const Manifest& manifest,
                            const fs::path& folder) {
-  const fs::path to = folder / fmt::format("{}-{}", manifest.kind, manifest.hash.substr(0, 16));
+  fs::path to = folder / fmt::format("{}-{}", manifest.kind, manifest.hash.substr(0, 16));
   run_together(comm, [&] {
     if (comm.local_rank() == 0) copy_here(artefact, manifest, to);
   });

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # slurm_test.sh TUTTI [all]: the batch scripts of launch/slurm under a real Slurm: a controller and two nodes, started here in namespaces of
 # their own (network, processes, mounts, host name), which take everything with them when this ends. `all`: also what takes minutes (a
-# real time limit, a node that goes down) and what is rarer (scontrol requeue, a train of jobs, the cap on restarts).
+# real time limit, a node that goes down) and scontrol requeue.
 set -euo pipefail
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)"
 
@@ -180,31 +180,3 @@ await_long has_more_steps_than "$((before + 20))"
 end_part "$job"
 await_long nodes_are_idle
 echo "ok: a node went down with its rank"
-
-begin_part 6
-job="$(submit --ntasks-per-node=2 --array=1-3%1 "$TUTTI_ROOT/launch/slurm/array_train.sbatch")"
-await_long has_steps run 30
-scancel --signal=USR2 --batch "${job}_1"
-second_runs() { [[ "$(squeue --noheader --states=R --array --format=%K --jobs="$job" 2>/dev/null)" == *2* ]]; }
-await_long second_runs
-before="$(steps_of)"
-await_long has_more_steps_than "$((before + 20))"
-touch run/stop  # going on would not help: what waits is cancelled
-none_is_left() { [[ -z "$(squeue --noheader --jobs="$job" 2>/dev/null)" ]]; }
-await_long none_is_left
-[[ "$(scontrol show job "${job}_3" | grep -o 'JobState=[A-Z]*')" == JobState=CANCELLED ]] || fail "the third task was not cancelled"
-no_step_twice
-echo "ok: a train of jobs"
-
-begin_part 7
-export TUTTI_MAX_RESTARTS=1
-job="$(submit --ntasks-per-node=2 "$TUTTI_ROOT/launch/slurm/single_node.sbatch")"
-for restart in 0 1; do
-  await_long has_restarted "$job" "$restart"
-  before="$(steps_of)"
-  await_long has_more_steps_than "$((before + 20))"
-  scancel --signal=USR2 --batch "$job"
-done
-await_long has_ended "$job"
-[[ "$(exit_code "$job")" == 5 ]] && has_restarted "$job" 1 || fail "the cap on restarts: code $(exit_code "$job")"
-echo "ok: the cap on restarts"
