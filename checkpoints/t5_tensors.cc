@@ -7,9 +7,10 @@ namespace tutti::checkpoints {
 std::vector<TensorShape> t5_block_tensors(const T5Config& t5) {
   std::vector<TensorShape> tensors;
   const auto attention = [&](const std::string& layer, const std::string& kind) {
+    const int64_t read = kind == "EncDecAttention" ? t5.encoder_width() : t5.d_model;
     for (const char* in : {"q", "k", "v"}) {
-      tensors.push_back(
-          {fmt::format("{}.{}.{}.weight", layer, kind, in), {t5.inner_dim(), t5.d_model}});
+      tensors.push_back({fmt::format("{}.{}.{}.weight", layer, kind, in),
+                         {t5.inner_dim(), in[0] == 'q' ? t5.d_model : read}});
     }
     tensors.push_back({fmt::format("{}.{}.o.weight", layer, kind), {t5.d_model, t5.inner_dim()}});
     tensors.push_back({layer + ".layer_norm.weight", {t5.d_model}});
@@ -26,6 +27,7 @@ std::vector<TensorShape> t5_block_tensors(const T5Config& t5) {
     tensors.push_back({layer + ".layer_norm.weight", {t5.d_model}});
   };
   for (const bool is_decoder : {false, true}) {
+    if (!is_decoder && t5.encoder) continue;
     const std::string stack = is_decoder ? "decoder" : "encoder";
     const int64_t num_blocks = is_decoder ? t5.num_decoder_layers : t5.num_layers;
     for (int64_t i = 0; i < num_blocks; ++i) {

@@ -14,7 +14,7 @@ struct TensorShape {
 };
 
 // The tensors of HF's T5ForConditionalGeneration in the order of its modules, but for the
-// embeddings and the head.
+// embeddings and the head. With t5.encoder, those of the decoder.
 std::vector<TensorShape> t5_block_tensors(const T5Config& t5);
 
 }  // namespace tutti::checkpoints

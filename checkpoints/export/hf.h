@@ -18,8 +18,9 @@ struct ExportSource {
   const Manifest& dataset;  // of the catalog
 };
 
-// Writes a folder that Hugging Face transformers loads as T5ForConditionalGeneration and that gives
-// our logits at the ID rows, fp32. Vocabulary: text pieces [0, text_rows), then ID tokens in the
+// Writes a folder that Hugging Face transformers loads as T5ForConditionalGeneration (a BERT under
+// T5's decoder: with the lines of Python in its README.md) and that gives our logits at the ID
+// rows, fp32. Vocabulary: text pieces [0, text_rows), then ID tokens in the
 // order of the table. With it: tokenizer files, trie.safetensors (which IDs exist), id_map.jsonl
 // (ID -> track), README.md (how to use them), manifest.json (kind "export", made from checkpoint,
 // id-table, dataset).

@@ -2,8 +2,10 @@
 #include <cmath>
 #include <set>
 #include <span>
+#include <utility>
 #include <vector>
 
+#include "checkpoints/bert_tensors.h"
 #include "checkpoints/export/hf_parts.h"
 #include "checkpoints/softmax.h"
 #include "checkpoints/t5_tensors.h"
@@ -15,6 +17,11 @@ namespace {
 
 // Special ids of T5 vocabularies; the decoder starts from the pad row.
 constexpr int kPad = 0, kEos = 1;
+
+// An ID ends by its length; T5's text has an end of its own.
+nlohmann::json eos_of(const T5Config& t5) {
+  return t5.encoder ? nlohmann::json() : nlohmann::json(kEos);
+}
 
 // Text and ID rows of one matrix [vocab_size, d_model].
 std::vector<float> joined(std::span<const float> text, std::span<const float> ids) {
@@ -40,6 +47,15 @@ void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpo
   for (const TensorShape& expected : t5_block_tensors(t5)) {
     tensors.push_back(model.require(expected.name, TensorType::kF32, expected.shape));
     taken.insert(expected.name);
+  }
+  if (t5.encoder) {
+    for (const TensorShape& expected : bert_tensors(*t5.encoder)) {
+      const std::string name = "bert." + expected.name;
+      NamedTensor tensor = model.require(name, TensorType::kF32, expected.shape);
+      tensor.name = "encoder." + name;
+      tensors.push_back(std::move(tensor));
+      taken.insert(name);
+    }
   }
   const std::vector<float> shared =
       joined(rows_of("shared.weight", t5.text_rows), rows_of("id_embedding.weight", t5.id_tokens));
@@ -96,7 +112,7 @@ nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
       {"use_cache", true},
       {"n_positions", 512},
       {"pad_token_id", kPad},
-      {"eos_token_id", kEos},
+      {"eos_token_id", eos_of(t5)},
       {"decoder_start_token_id", kPad},
       // Untied, both matrices written: the one form that all engines read alike.
       {"tie_word_embeddings", false},
@@ -110,10 +126,10 @@ nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
   };
 }
 
-nlohmann::json hf_generation_config(const ids::IdTable& table) {
+nlohmann::json hf_generation_config(const T5Config& t5, const ids::IdTable& table) {
   return {
       {"decoder_start_token_id", kPad},
-      {"eos_token_id", kEos},
+      {"eos_token_id", eos_of(t5)},
       {"pad_token_id", kPad},
       {"max_new_tokens", table.id_length()},
       {"num_beams", 20},

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include <nlohmann/json.hpp>
 
@@ -16,13 +17,14 @@ namespace tutti::checkpoints {
 
 // model.safetensors: embeddings [vocab_size, d_model] put together from text and ID rows, an
 // explicit head (zeros at text rows that the model does not predict; a tied one is written out, its
-// scale multiplied in), all else as it is. DataError on a tensor too many, too few, or of another
-// shape.
+// scale multiplied in), all else as it is. BERT's tensors in place of T5's encoder are
+// "encoder.bert." and their names in BertModel. DataError on a tensor too many, too few, or of
+// another shape.
 void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
                     const T5Config& t5);
 
 nlohmann::json hf_config(const T5Config& t5, const ExportSource& source);
-nlohmann::json hf_generation_config(const ids::IdTable& table);
+nlohmann::json hf_generation_config(const T5Config& t5, const ids::IdTable& table);
 
 // The tokenizer with its ID tokens, in the forms that readers look for.
 struct HfTokenizerFiles {
@@ -44,5 +46,13 @@ void write_id_map(const std::filesystem::path& path, const ids::IdTable& table,
                   const data::Catalog& catalog, int64_t text_rows);
 
 std::string hf_readme(const T5Config& t5, const ExportSource& source);
+
+// What differs of a BERT under T5's decoder. transformers has no class for the pair: config.json
+// holds the configs of both ("encoder", "decoder"), and README.md joins its BertModel and its T5 in
+// a few lines. Vocabulary: the decoder's start, then ID tokens.
+nlohmann::json pair_config(const T5Config& t5, const ExportSource& source);
+nlohmann::json pair_tokenizer_config(const T5Config& t5);
+std::string_view pair_loading();      // README.md: a block of Python
+std::string_view pair_differences();  // README.md: items of a list
 
 }  // namespace tutti::checkpoints

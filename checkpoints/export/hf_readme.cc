@@ -11,7 +11,7 @@ namespace tutti::checkpoints {
 namespace {
 
 // Joined, not formatted: the braces are Python's. tests/conformance runs the code blocks.
-constexpr const char* kUse = R"md(
+constexpr const char* kLoad = R"md(
 ## Load it and get valid IDs
 
 ```python
@@ -21,7 +21,10 @@ from transformers import AutoTokenizer, T5ForConditionalGeneration
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
 model = T5ForConditionalGeneration.from_pretrained(folder).eval()
-tracks = [json.loads(line) for line in open(folder + "/id_map.jsonl", encoding="utf-8")]
+)md";
+
+constexpr const char* kUse =
+    R"md(tracks = [json.loads(line) for line in open(folder + "/id_map.jsonl", encoding="utf-8")]
 trie = load_file(folder + "/trie.safetensors")
 row, token, target = (trie[name].tolist() for name in ("row", "token", "target"))
 
@@ -111,7 +114,10 @@ exact = model.generate(**inputs, logits_processor=LogitsProcessorList([TrainedSo
 
 ## Known differences
 
-- The fast tokenizer drops a combining mark behind a letter that it also rewrites ("M" with a
+)md";
+
+constexpr const char* kDifferencesOfT5 =
+    R"md(- The fast tokenizer drops a combining mark behind a letter that it also rewrites ("M" with a
   tilde); SentencePiece on `spiece.model`, which training used, and `T5Tokenizer` of transformers 4
   keep it.
 - Text that spells a special or added token ("<pad>", "<L0_17>") becomes that token in transformers
@@ -143,23 +149,29 @@ std::string hf_readme(const T5Config& t5, const ExportSource& source) {
   const ids::IdTable& table = source.ids.table;
   std::string text = fmt::format(
       "# A generative retrieval model\n\n"
-      "Exported by tutti: words in, track IDs out. A T5 encoder-decoder ({}, untied head,\n"
+      "Exported by tutti: words in, track IDs out. {} ({}, untied head,\n"
       "fp32) that emits IDs of {} tokens for {} tracks.\n\n"
       "| made from | hash |\n| --- | --- |\n| checkpoint | {} |\n| ID table | {} |\n"
       "| dataset | {} |\n\n"
       "| file | what it is |\n| --- | --- |\n"
       "| `model.safetensors`, `config.json`, `generation_config.json` | the model; ID token k is "
       "vocabulary id `config.tutti.levels[0].first_token` + k |\n"
-      "| `tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "
-      "`added_tokens.json`, `spiece.model` | the tokenizer, with ID tokens added (not special) |\n"
+      "| {} |\n"
       "| `trie.safetensors` | all IDs as CSR arrays: the edges of node n are `row[n]` to "
       "`row[n + 1]`; `token`: vocabulary id, ascending; `target`: a node, or -1 - line of "
       "`id_map.jsonl` |\n"
       "| `id_map.jsonl` | a line a track: key, artist, name, vocabulary ids, token names |\n"
       "| `manifest.json` | sizes and SHA-256 of all files, and the hashes above |\n",
+      t5.encoder ? "A BERT under T5's decoder" : "A T5 encoder-decoder",
       t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU", table.id_length(),
       table.num_tracks(), source.checkpoint.manifest.hash, source.ids.manifest.hash,
-      source.dataset.hash);
+      source.dataset.hash,
+      t5.encoder ? "`tokenizer.json`, `tokenizer_config.json` | the encoder's tokenizer; ID tokens "
+                   "are the decoder's alone"
+                 : "`tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "
+                   "`added_tokens.json`, `spiece.model` | the tokenizer, with ID tokens added (not "
+                   "special)");
+  text += t5.encoder ? pair_loading() : std::string_view(kLoad);
   text += kUse;
   if (!t5.tie_word_embeddings && !t5.text_head) text += kNoTextHead;
   text += "\n## Scores as in training\n\n";
@@ -170,6 +182,7 @@ std::string hf_readme(const T5Config& t5, const ExportSource& source) {
   text += kExact;
   text += code;
   text += kExactEnd;
+  text += t5.encoder ? pair_differences() : std::string_view(kDifferencesOfT5);
   return text;
 }
 

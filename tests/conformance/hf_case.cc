@@ -118,9 +118,28 @@ std::vector<std::string> texts_to_tokenize() {
   return texts;
 }
 
+data::Tokenizer title_tokenizer() {
+  const std::vector<std::string> sentences = training_titles();
+  data::TokenizerTraining training;
+  training.num_pieces = 500;
+  return data::Tokenizer::from_bytes(
+      data::train_sentencepiece(sentences, std::vector<int64_t>(sentences.size(), 2), training),
+      "tiny");
+}
+
 // Every tensor random, norms around 1: the initial values would hide a norm or bias left out.
-trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_head) {
+trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_head,
+                              bool over_bert) {
   trainer::T5Config config;
+  if (over_bert) {
+    config.encoder = {.vocab_size = text_rows,
+                      .hidden_size = 24,  // not d_model
+                      .intermediate_size = 20,
+                      .num_hidden_layers = 2,
+                      .num_attention_heads = 3,
+                      .max_position_embeddings = 128};
+    text_rows = 1;
+  }
   config.text_rows = text_rows;
   config.id_tokens = id_tokens;
   config.text_head = text_head;
@@ -134,7 +153,8 @@ trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_he
   uint64_t stream = 0;
   for (trainer::Parameter& parameter : model.parameters()) {
     Rng rng(11, Purpose::kTest, ++stream);
-    const bool is_norm = parameter.name.ends_with("layer_norm.weight");
+    const bool is_norm = parameter.name.ends_with("layer_norm.weight") ||
+                         parameter.name.ends_with("LayerNorm.weight");
     auto* values = parameter.value.data_ptr<float>();
     for (int64_t i = 0; i < parameter.value.numel(); ++i) {
       values[i] = static_cast<float>((is_norm ? 1.0 : 0.0) + 0.2 * rng.normal());
@@ -242,27 +262,25 @@ void write_diverse_beams(const trainer::T5Model& model, const data::Tokenizer& t
 
 }  // namespace
 
-void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax) {
+void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax,
+                   const std::string& tokenizer_json) {
   const at::NoGradGuard no_grad;
   ids::LoadedIdTable ids{.manifest = {}, .table = checkpoints::tiny_id_table(kNumTracks)};
   ids.manifest.hash = std::string(64, 'a');
   Manifest dataset;
   dataset.hash = std::string(64, 'b');
   const data::Catalog catalog = checkpoints::tiny_catalog(kNumTracks);
-  const std::vector<std::string> sentences = training_titles();
-  data::TokenizerTraining training;
-  training.num_pieces = 500;
-  const std::string vocabulary =
-      data::train_sentencepiece(sentences, std::vector<int64_t>(sentences.size(), 2), training);
-  const data::Tokenizer tokenizer = data::Tokenizer::from_bytes(vocabulary, "tiny");
-  const trainer::T5Model model = random_model(tokenizer.num_pieces(), ids.table.num_tokens(),
-                                              softmax == checkpoints::Softmax::kFull);
+  const data::Tokenizer tokenizer =
+      tokenizer_json.empty() ? title_tokenizer() : data::Tokenizer::from_file(tokenizer_json);
+  const trainer::T5Model model =
+      random_model(tokenizer.num_pieces(), ids.table.num_tokens(),
+                   softmax == checkpoints::Softmax::kFull, !tokenizer_json.empty());
 
   checkpoints::CheckpointStore::Content content;
   content.model = trainer::parameters_as_tensors(model);
   content.state = {
       {"step", 1}, {"softmax", checkpoints::name_of(softmax)}, {"model", to_json(model.config())}};
-  content.files = {{"spiece.model", vocabulary}};
+  content.files = {{tokenizer.file_name(), tokenizer.bytes()}};
   content.made_from = {{"id-table", ids.manifest.hash}, {"dataset", dataset.hash}};
   checkpoints::CheckpointStore(folder / "run").save(1, content, 1);
   const checkpoints::Checkpoint checkpoint = checkpoints::open_checkpoint(folder / "run");

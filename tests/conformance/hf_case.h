@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "checkpoints/softmax.h"
 
@@ -12,6 +13,8 @@ namespace tutti::conformance {
 //   FOLDER/case.json           texts and their token ids, titles, ID prefixes, the tracks that our
 //                              beam search finds
 //   FOLDER/logits.safetensors  "TITLE": [prefixes, id_tokens], our logits behind each prefix
-void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax);
+// With a `tokenizer_json` of BERT the model is T5's decoder over a BERT that reads its words.
+void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax,
+                   const std::string& tokenizer_json = "");
 
 }  // namespace tutti::conformance

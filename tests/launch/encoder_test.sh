@@ -45,6 +45,7 @@ for part in all decoder; do
   for file in "$part"/checkpoints/*4/model*.safetensors; do cmp "$file" "${file/$part/$part-resumed}"; done
   run="$part-resumed"
   quietly "$tutti" recommend --run "$run" --ids ids --dataset data "piano 1"
+  quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$part-served"
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5
   python3 - "$part" <<'PYTHON'
 import glob, json, struct, sys
@@ -64,6 +65,10 @@ report = json.load(open(part + "/base.json"))
 assert set(report["loaded"]) == {name for name in base if not name.startswith("pooler")}, report
 assert {i["tensor"] for i in report["ignored"]} == {name for name in base if name.startswith("pooler")}, report
 assert set(report["added"]) == {name for name in model if not name.startswith("bert.")}, report
+served = tensors(part + "-served/model.safetensors")
+assert {name for name in served if name.startswith("encoder.")} == {"encoder." + name for name in model if name.startswith("bert.")}
+assert all(served["encoder." + name] == value for name, value in model.items() if name.startswith("bert."))
+assert all(value == model[name] for name, value in served.items() if name.startswith("decoder."))
 same = {name for name in report["loaded"] if model["bert." + name] == base[name]}
 assert (same == set(report["loaded"])) == (part == "decoder"), same
 PYTHON
