@@ -29,6 +29,7 @@
 #include "launch/train/exit_record.h"
 #include "launch/train/loop_options.h"
 #include "launch/train/model_options.h"
+#include "launch/train/resuming.h"
 #include "launch/train/run_saver.h"
 #include "launch/train/start_options.h"
 #include "launch/train/starting_model.h"
@@ -51,8 +52,6 @@ namespace {
 
 constexpr int kValidationBeam = 16;
 constexpr int64_t kNatsQueries = 100;  // enough to compare: thousands of tracks
-
-constexpr const char *kNever = "never", *kAuto = "auto";
 
 struct TrainArgs {
   std::string dataset, ids, out, resume = kNever;
@@ -107,88 +106,6 @@ void check(TrainArgs& a) {
     throw UsageError("--resume and --overwrite exclude each other; give one");
 }
 
-// What there is to go on from. All ranks look, so that all agree.
-std::optional<checkpoints::Checkpoint> checkpoint_to_resume(const TrainArgs& a) {
-  namespace fs = std::filesystem;
-  const checkpoints::CheckpointStore store(a.out);
-  const std::vector<int64_t> steps = store.steps();
-  if (a.resume == kNever || (a.resume == kAuto && steps.empty())) return std::nullopt;
-  if (a.resume == kAuto) return checkpoints::open_checkpoint(a.out);
-  checkpoints::Checkpoint found = checkpoints::open_checkpoint(a.resume);
-  // What comes behind it in --out would be taken for the newest the next time.
-  const int64_t step = found.state.value("step", int64_t{0});
-  if (!steps.empty() && (steps.back() > step || !fs::exists(store.path_of(step)))) {
-    throw UsageError(Problem{a.out, "--resume", fmt::format("the checkpoint of step {}", step),
-                             fmt::format("the newest of --out, step {}", steps.back()),
-                             "train into another --out to go on from an earlier one"});
-  }
-  return found;
-}
-
-// A run can only go on with what decides which samples a step holds.
-void check_resumed(const nlohmann::json& before, const nlohmann::json& now,
-                   const std::string& path) {
-  for (const char* key : {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax",
-                          "train", "dropout", "text-rows", "prompt", "encoder-rate", "thaw-at"}) {
-    const nlohmann::json was = before.value(key, nlohmann::json());
-    if (was != now.at(key)) {
-      throw UsageError(Problem{path, fmt::format("--{}", key), now.at(key).dump(), was.dump(),
-                               "resume with the run's own value, or train into another --out"});
-    }
-  }
-}
-
-// A run goes on with the prompts that it began with; one of before there were requests had none.
-void check_requests(const checkpoints::Checkpoint& last, const trainer::TrainingDataOptions& now) {
-  constexpr const char* kCure = "resume with the run's own value, or train into another --out";
-  const double share =
-      last.state.value("train", nlohmann::json::object()).value("request-share", 0.0);
-  if (share != now.request_share) {
-    throw UsageError(Problem{last.path.string(), "--request-share",
-                             fmt::format("{:g}", now.request_share), fmt::format("{:g}", share),
-                             kCure});
-  }
-  const auto before = last.state.value("requests", std::vector<std::string>{});
-  if (before == now.requests) return;
-  throw UsageError(Problem{last.path.string(), "--requests",
-                           fmt::format("{} templates, other ones", now.requests.size()),
-                           fmt::format("the {} that the run has had so far", before.size()),
-                           kCure});
-}
-
-nlohmann::json without_paths(nlohmann::json resolved) {
-  for (const char* key : {"dataset",
-                          "ids",
-                          "requests",  // the state holds the templates
-                          "out",
-                          "base",
-                          "warm-start",
-                          "encoder",
-                          "vocabulary",
-                          "title-states",
-                          "resume",
-                          "overwrite",
-                          "threads",
-                          "device",
-                          "report-every",
-                          "bucket-kib",
-                          "zero",
-                          "config",
-                          "commit",
-                          "stage",
-                          "preflight",
-                          "watchdog",
-                          "silence-limit",
-                          "start-limit",
-                          "first-step-limit",
-                          "step-limit",
-                          "checkpoint-limit",
-                          "validation-limit",
-                          "time-limit"})
-    resolved.erase(key);
-  return resolved;
-}
-
 // From the start, or from where it was left, to the end or to the step where more begins to train:
 // nothing then, and the run goes on from its checkpoint.
 std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator& comm) {
@@ -223,20 +140,18 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
                              "somebody wanted this run to stay stopped; remove it to go on"});
   }
 
-  const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a);
+  const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a.out, a.resume);
   const bool resumed = last.has_value();
   settle_text_rows(a.model, resumed ? last->state
                             : a.model.warm_start.empty()
                                 ? nlohmann::json::object()
                                 : checkpoints::open_checkpoint(a.model.warm_start, false).state);
-  nlohmann::json config = without_paths(options.resolved());
+  nlohmann::json config = what_makes_a_run(options.resolved());
   config["text-rows"] = a.model.text_rows_name;
   if (resumed) {
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);
-    check_resumed(last->state.value("train", nlohmann::json::object()), config,
-                  last->path.string());
-    check_requests(*last, a.loop.data);
+    require_same_run(*last, config, a.loop.data.requests);
   }
   const bool is_thawed =
       resumed && a.model.thaw_at > 0 && last->state.value("step", int64_t{0}) >= a.model.thaw_at;
