@@ -90,6 +90,7 @@ refused 2 'one {title}' "${train[@]}" "${run[@]}" --prompt 'playlist'
 refused 2 'one {title}' "${train[@]}" "${run[@]}" --prompt '{title} {title}'
 refused 2 'text beside {title}' "${train[@]}" "${run[@]}" --prompt '{title}'
 refused 2 '--prompt' "${train[@]}" --base tied --out tied-level-all --softmax level --steps 6 --schedule constant --resume
+refused 2 'not exported yet' "$tutti" export --run tied-level-all --ids ids --dataset data --out out
 python3 "$support/small_llama.py" narrow llama tied hidden_size=16
 refused 3 'model.embed_tokens.weight' "${train[@]}" --out out --base narrow
 python3 "$support/small_llama.py" few llama tied
