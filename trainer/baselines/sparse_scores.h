@@ -8,9 +8,9 @@
 
 namespace tutti::trainer {
 
-// Fills a list of less than k tracks up with the most popular others, so that a baseline is at its
+// Fills the best, less than k tracks, up with the most popular others, so that a baseline is at its
 // best; their score is 0, or that of the last track where scores are below 0.
-void fill_with_popular(std::vector<Recommendation>& list, const PopularityRanker& popularity,
+void fill_with_popular(std::vector<Recommendation>& best, const PopularityRanker& popularity,
                        int k);
 
 // Scores of the tracks that a query touches, added up in a dense array that is all zero between
