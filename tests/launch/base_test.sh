@@ -2,20 +2,8 @@
 # base_test.sh TUTTI: a run exported for Hugging Face is the base of others, under every softmax and freezing; all of them
 # train, resume, recommend, evaluate and export. Python only looks at the JSON.
 set -euo pipefail
-tutti="$1"
-support="$(cd "$(dirname "${BASH_SOURCE[0]}")/../support" && pwd)"
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export OMP_NUM_THREADS=1
-
-quietly() {
-  "$@" >out.txt 2>&1 </dev/null || {
-    printf 'FAILED: %s\n' "${*/#$tutti/tutti}"
-    cat out.txt
-    exit 1
-  }
-}
+# shellcheck source=tests/support/program_test.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/program_test.sh" "$1"
 
 python3 "$support/small_playlists.py" 300 >playlists.csv
 quietly "$tutti" import csv playlists.csv --out data

@@ -2,32 +2,8 @@
 # encoder_test.sh TUTTI: a BERT folder reads the titles under a new decoder, frozen and trained: train, resume, recommend,
 # evaluate; what does not go with it is refused. Python writes the folder and looks at what came out.
 set -euo pipefail
-tutti="$1"
-support="$(cd "$(dirname "${BASH_SOURCE[0]}")/../support" && pwd)"
-work="$(mktemp -d)"
-trap 'rm -rf "$work"' EXIT
-cd "$work"
-export OMP_NUM_THREADS=1
-
-quietly() {
-  "$@" >out.txt 2>&1 </dev/null || {
-    printf 'FAILED: %s\n' "${*/#$tutti/tutti}"
-    cat out.txt
-    exit 1
-  }
-}
-# refused CODE WORDS COMMAND...: ends with that code and says so.
-refused() {
-  local code="$1" words="$2" status=0
-  shift 2
-  "$@" >out.txt 2>&1 </dev/null || status=$?
-  if [[ "$status" != "$code" ]] || ! grep -qF -- "$words" out.txt; then
-    printf 'FAILED: %s\nexit code %s, expected %s and "%s"\n' "${*/#$tutti/tutti}" "$status" "$code" "$words"
-    cat out.txt
-    exit 1
-  fi
-  echo "ok: refused, $words"
-}
+# shellcheck source=tests/support/program_test.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../support/program_test.sh" "$1"
 
 python3 "$support/small_playlists.py" 300 >playlists.csv
 python3 "$support/small_bert.py" bert
