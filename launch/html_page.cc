@@ -27,7 +27,7 @@ h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top:
 h3 { font-size: 1rem; margin: 1.2rem 0 0; }
 p, li { color: var(--soft); max-width: 46rem; } .lead p, .lead li { color: var(--ink); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; margin: .5rem 0 1rem; }
-th, td { padding: .2rem .8rem; text-align: right; border-bottom: 1px solid var(--grid); }
+th, td { padding: .2rem .5rem; text-align: right; border-bottom: 1px solid var(--grid); }
 th:first-child, td:first-child { text-align: left; min-width: 9rem; } td:not(:first-child) { white-space: nowrap; }
 .strong td { font-weight: 600; } td.mark { background: var(--mark); }
 .words th, .words td:nth-child(n) { text-align: left; white-space: normal; vertical-align: top; font-size: .85rem; padding: .2rem .5rem; }
