@@ -1,6 +1,7 @@
 #include "trainer/step_report.h"
 
 #include <chrono>
+#include <ctime>
 
 namespace tutti::trainer {
 namespace {
@@ -9,6 +10,12 @@ double now_ms() {
   return std::chrono::duration<double, std::milli>(
              std::chrono::steady_clock::now().time_since_epoch())
       .count();
+}
+
+double process_cpu_ms() {
+  timespec spent{};
+  ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+  return 1e3 * static_cast<double>(spent.tv_sec) + 1e-6 * static_cast<double>(spent.tv_nsec);
 }
 
 }  // namespace
@@ -38,6 +45,7 @@ nlohmann::json to_json(const StepReport& r, double peak_flops) {
           {"model_ms", r.model_ms},
           {"reduce_ms", r.reduce_ms},
           {"update_ms", r.update_ms},
+          {"cpu_ms", r.cpu_ms},
           {"communication_exposed_ms", r.exposed_ms},
           {"communication_hidden_ms", r.hidden_ms},
           {"peak_memory_mib", static_cast<double>(r.peak_memory_bytes >> 10) / 1024.0}};
@@ -45,6 +53,11 @@ nlohmann::json to_json(const StepReport& r, double peak_flops) {
 
 void StepClock::start() {
   last_ms_ = now_ms();
+  cpu_at_start_ms_ = process_cpu_ms();
+}
+
+double StepClock::cpu_ms() const {
+  return process_cpu_ms() - cpu_at_start_ms_;
 }
 
 double StepClock::lap_ms() {

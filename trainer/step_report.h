@@ -28,6 +28,7 @@ struct StepReport {
   // waited for, and what ran beside the model.
   double step_ms = 0, data_ms = 0, model_ms = 0, reduce_ms = 0, update_ms = 0;
   double exposed_ms = 0, hidden_ms = 0;
+  double cpu_ms = 0;  // of all threads of the process meanwhile
   int64_t peak_memory_bytes = 0;
 };
 
@@ -40,9 +41,10 @@ class StepClock {
  public:
   void start();
   double lap_ms();
+  double cpu_ms() const;  // processor time of all threads of the process since the start
 
  private:
-  double last_ms_ = 0;
+  double last_ms_ = 0, cpu_at_start_ms_ = 0;
 };
 
 }  // namespace tutti::trainer

@@ -60,6 +60,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
     if (report.skipped && options_.non_finite == NonFinite::kStop) give_up(state, report, hooks);
     if (!report.skipped) update(report.learning_rate, report.grad_norm);
     report.update_ms = clock.lap_ms();
+    report.cpu_ms = clock.cpu_ms();
 
     state.step = report.step;
     state.skipped += report.skipped ? 1 : 0;

@@ -1,5 +1,8 @@
 #include "trainer/train_state.h"
 
+#include <chrono>
+#include <thread>
+
 #include <gtest/gtest.h>
 
 #include "dist/runtime/errors.h"
@@ -60,6 +63,17 @@ TEST(StepReport, WritesRatesOverTheWholeStep) {
   EXPECT_DOUBLE_EQ(json.at("peak_share"), 0.2);
   EXPECT_DOUBLE_EQ(json.at("peak_memory_mib"), 3);
   EXPECT_EQ(json.at("level_loss"), nlohmann::json({2.0, 1.5}));
+}
+
+TEST(StepClock, CountsTheProcessorsWorkNotTheWaiting) {
+  StepClock clock;
+  clock.start();
+  std::this_thread::sleep_for(std::chrono::milliseconds(60));
+  const double waited = clock.cpu_ms();
+  volatile double sink = 0;
+  while (clock.cpu_ms() < waited + 20) sink = sink + 1;
+  EXPECT_LT(waited, 50);
+  EXPECT_GE(clock.lap_ms(), 60);
 }
 
 }  // namespace
