@@ -142,12 +142,13 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
 
   const std::optional<checkpoints::Checkpoint> last = checkpoint_to_resume(a.out, a.resume);
   const bool resumed = last.has_value();
-  settle_text_rows(a.model, resumed ? last->state
-                            : a.model.warm_start.empty()
-                                ? nlohmann::json::object()
-                                : checkpoints::open_checkpoint(a.model.warm_start, false).state);
+  settle(a.model, resumed ? last->state
+                  : a.model.warm_start.empty()
+                      ? nlohmann::json::object()
+                      : checkpoints::open_checkpoint(a.model.warm_start, false).state);
   nlohmann::json config = what_makes_a_run(options.resolved());
   config["text-rows"] = a.model.text_rows_name;
+  config["rate"] = a.model.rate_text;
   if (resumed) {
     require_made_from(last->path, last->manifest, "dataset", dataset.manifest());
     require_made_from(last->path, last->manifest, "id-table", ids.manifest);

@@ -25,6 +25,8 @@ constexpr ShapeOption kShape[] = {
     {"num-layers", "encoder layers", &trainer::T5Config::num_layers},
     {"num-decoder-layers", "decoder layers", &trainer::T5Config::num_decoder_layers}};
 
+constexpr double kEncoderRate = 0.1;  // of a pretrained encoder under a new decoder
+
 // All but the loss and how much may change is the run's.
 void check_warm_start(const ModelArgs& a) {
   constexpr const char* kExpected = "none beside --warm-start";
@@ -115,8 +117,10 @@ void declare(Options& options, ModelArgs& a) {
       .add("encoder", &a.encoder,
            "folder of a BERT of Hugging Face transformers that reads the titles, under a new "
            "decoder; minilm: all-MiniLM-L6-v2 where its Python package is installed")
-      .add("encoder-rate", &a.encoder_rate,
-           "learning rate of the --encoder with --train all, as a share of --learning-rate")
+      .add("rate", &a.rate_text,
+           "learning rates by part, as shares of --learning-rate: encoder | decoder | id-rows | "
+           "text-rows | adapters, say encoder=0.1,id-rows=3; 1 where nothing is said, 0.1 of an "
+           "--encoder that trains and its text-rows")
       .add("train", &a.part_name,
            "what may change: all | decoder (and ID rows) | id-rows; the rest costs no gradient")
       .add("thaw-at", &a.thaw_at,
@@ -158,9 +162,7 @@ void check(ModelArgs& a) {
   require_share("--dropout", a.dropout);
   a.softmax = checkpoints::softmax_from_name(a.softmax_name);
   a.part = trainer::trained_part_from_name(a.part_name);
-  if (a.encoder_rate < 0) {
-    refuse("--encoder-rate", std::to_string(a.encoder_rate), "0 or more");
-  }
+  a.rates = part_rates_from_text(a.rate_text);
   if (!a.base.empty() && !a.encoder.empty()) {
     refuse("--base", a.base, "none beside --encoder", "give one of them");
   }
@@ -182,12 +184,20 @@ void check(ModelArgs& a) {
   check_base(a);
 }
 
-void settle_text_rows(ModelArgs& a, const nlohmann::json& state) {
+void settle(ModelArgs& a, const nlohmann::json& state) {
+  const nlohmann::json before = state.value("train", nlohmann::json::object());
   if (a.text_rows_name == "auto") {
     const bool is_new = a.base.empty() && a.encoder.empty();
-    const std::string chosen = is_new ? "dense" : "sparse";
-    a.text_rows_name = state.value("train", nlohmann::json::object()).value("text-rows", chosen);
+    a.text_rows_name = before.value("text-rows", is_new ? "dense" : "sparse");
   }
+  if (a.rate_text.empty()) a.rates = part_rates_from_text(before.value("rate", ""));
+  const bool has_encoder =
+      !a.encoder.empty() || state.value("model", nlohmann::json::object()).contains("encoder");
+  if (has_encoder && (a.part == trainer::TrainedPart::kAll || a.thaw_at > 0)) {
+    a.rates.try_emplace(trainer::ModelPart::kEncoder, kEncoderRate);
+    a.rates.try_emplace(trainer::ModelPart::kTextRows, kEncoderRate);
+  }
+  a.rate_text = to_text(a.rates);
   a.text_rows =
       a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
 }

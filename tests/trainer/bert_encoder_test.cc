@@ -19,6 +19,7 @@
 #include "tests/trainer/small_world.h"
 #include "trainer/loss.h"
 #include "trainer/models/make_model.h"
+#include "trainer/models/model_part.h"
 #include "trainer/models/title_memo.h"
 #include "trainer/optimizer.h"
 
@@ -115,7 +116,9 @@ TEST_F(DecoderOverBert, TrainsTheEncoderAtARateOfItsOwn) {
   const auto moved = [&](double rate) {
     T5Model model(config_);
     model.initialize(3);
-    model.set_rate("bert.", rate);
+    for (const ModelPart part : {ModelPart::kEncoder, ModelPart::kTextRows}) {
+      EXPECT_EQ(set_part_rate(model.parameters(), part, rate), PartUse::kTrained);
+    }
     std::map<std::string, at::Tensor> before, by;
     for (const Parameter& p : model.parameters()) before[p.name] = p.value.detach().clone();
     AdamW optimizer(model, {.weight_decay = 0});

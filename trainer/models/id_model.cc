@@ -23,12 +23,6 @@ void IdModel::set_compute(const ComputeOptions& options) {
   bind();
 }
 
-void IdModel::set_rate(const std::string& name_begin, double rate) {
-  for (Parameter& p : parameters()) {
-    if (p.name.starts_with(name_begin)) p.rate = rate;
-  }
-}
-
 at::Tensor IdModel::logits(const at::Tensor& hidden, int64_t first_token,
                            int64_t num_tokens) const {
   return at::linear(hidden, id_head().narrow(0, first_token, num_tokens));

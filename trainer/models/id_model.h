@@ -101,10 +101,6 @@ class IdModel {
   int64_t num_decay_elements() const { return store().num_decay_elements(); }
   int64_t num_parameters() const { return store().num_parameters(); }  // trainable, without padding
   void zero_gradients() { store().zero_gradients(); }
-  // The share of the learning rate that parameters with this beginning of a name learn at. Before
-  // an optimizer is made of them.
-  void set_rate(const std::string& name_begin, double rate);
-
   // Moves the weights, once: before set_compute(), and before an optimizer or a reducer is made of
   // them. Tokens, lengths, trees and beams are given in host memory wherever the model is.
   void move_to(at::Device device);
