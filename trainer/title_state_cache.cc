@@ -15,6 +15,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
 #include "dist/together.h"
+#include "trainer/models/model_part.h"
 #include "trainer/models/title_memo.h"
 
 namespace tutti::trainer {
@@ -108,11 +109,21 @@ void write_states(const fs::path& path, const std::string& key, const TitleList&
 }  // namespace
 
 std::string title_states_key(const IdModel& model, const TitleList& titles) {
+  nlohmann::json shape = model.shape();
+  const bool over_bert = shape.contains("encoder");
+  if (over_bert) shape = nlohmann::json(shape["encoder"]);
+  // Of T5's own shape, what its encoder does not know.
+  for (const char* name : {"id_tokens", "num_decoder_layers", "text_head", "tie_word_embeddings",
+                           "scale_decoder_outputs"}) {
+    shape.erase(name);
+  }
   nlohmann::json facts = {{"precision", model.flat_rounded().defined() ? "bf16" : "fp32"},
                           {"titles-per-block", kTitlesPerBlock},
-                          {"shape", model.shape().value("encoder", nlohmann::json())}};
+                          {"shape", shape}};
   for (const Parameter& p : model.parameters()) {
-    if (p.trainable) continue;
+    const ModelPart part = part_of(p.name, over_bert);
+    const bool reads = part == ModelPart::kEncoder || part == ModelPart::kTextRows;
+    if (p.trainable || !reads) continue;
     const at::Tensor host = p.value.detach().to(at::kCPU).contiguous();
     facts["values"][p.name] = sha256_of_bytes(host.const_data_ptr(), host.nbytes());
   }

@@ -5,7 +5,10 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/allclose.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/where.h>
+#include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
 #include "dist/runtime/rng.h"
@@ -30,18 +33,27 @@ std::vector<Tokens> random_titles(int count) {
   return titles;
 }
 
-T5Model frozen_over_bert(uint64_t seed) {
+constexpr const char *kBert = "bert", *kT5 = "t5";
+
+// A decoder over a frozen BERT, or over T5's own frozen encoder.
+T5Model frozen(const std::string& encoder, uint64_t seed, TrainedPart part = TrainedPart::kDecoder,
+               int64_t id_tokens = 9) {
   T5Config config;
-  config.text_rows = 1;
-  config.id_tokens = 9;
+  config.id_tokens = id_tokens;
   config.d_model = 8;
-  config.encoder = {.vocab_size = 50,
-                    .hidden_size = 24,
-                    .intermediate_size = 40,
-                    .num_hidden_layers = 2,
-                    .num_attention_heads = 3,
-                    .max_position_embeddings = 16};
-  T5Model model(config, TrainedPart::kDecoder);
+  config.d_kv = 4;
+  config.num_heads = 3;
+  config.d_ff = 12;
+  config.num_layers = 2;
+  config.text_rows = encoder == kBert ? 1 : 50;
+  if (encoder == kBert)
+    config.encoder = {.vocab_size = 50,
+                      .hidden_size = 24,
+                      .intermediate_size = 40,
+                      .num_hidden_layers = 2,
+                      .num_attention_heads = 3,
+                      .max_position_embeddings = 16};
+  T5Model model(config, part);
   model.initialize(seed);
   return model;
 }
@@ -73,7 +85,7 @@ TEST(TitleList, HoldsEachTitleOnceShorterOnesFirst) {
 
 TEST(SentenceVectors, AreMeansOfTokenStatesOfLengthOneInTheOrderOfTheTexts) {
   at::set_num_threads(1);
-  T5Model model = frozen_over_bert(3);
+  T5Model model = frozen(kBert, 3);
   std::vector<Tokens> texts = random_titles(150);
   texts.push_back(texts.front());
   int64_t num_read = 0;
@@ -92,19 +104,20 @@ TEST(SentenceVectors, AreMeansOfTokenStatesOfLengthOneInTheOrderOfTheTexts) {
   }
 }
 
-class TitleStates : public testing::Test {
+class TitleStates : public testing::TestWithParam<const char*> {
  protected:
   TitleStates() { at::set_num_threads(1); }
   TitleStatesReport know(IdModel& model) {
     const auto alone = make_single_communicator();
     return know_titles(model, titles_, folder_.path(), *alone);
   }
+  T5Model frozen_model(uint64_t seed) const { return frozen(GetParam(), seed); }
   TempFolder folder_;
   TitleList titles_{random_titles(300)};
 };
 
-TEST_F(TitleStates, AreThoseThatTheEncoderGives) {
-  T5Model model = frozen_over_bert(3), other = frozen_over_bert(3);
+TEST_P(TitleStates, AreThoseThatTheEncoderGives) {
+  T5Model model = frozen_model(3), other = frozen_model(3);
   EXPECT_FALSE(know(model).was_there);
   const std::vector<at::Tensor> known = known_states(model, titles_);
   for (int64_t i = 0; i < titles_.size(); ++i) {
@@ -113,8 +126,8 @@ TEST_F(TitleStates, AreThoseThatTheEncoderGives) {
   }
 }
 
-TEST_F(TitleStates, AreTakenFromTheDiskTheSecondTime) {
-  T5Model first = frozen_over_bert(3), second = frozen_over_bert(3);
+TEST_P(TitleStates, AreTakenFromTheDiskTheSecondTime) {
+  T5Model first = frozen_model(3), second = frozen_model(3);
   const TitleStatesReport made = know(first), found = know(second);
   EXPECT_TRUE(found.was_there);
   EXPECT_EQ(found.path, made.path);
@@ -122,8 +135,8 @@ TEST_F(TitleStates, AreTakenFromTheDiskTheSecondTime) {
   EXPECT_TRUE(are_equal(known_states(first, titles_), known_states(second, titles_)));
 }
 
-TEST_F(TitleStates, AreTheSameBytesForAnyNumberOfRanks) {
-  T5Model alone = frozen_over_bert(3);
+TEST_P(TitleStates, AreTheSameBytesForAnyNumberOfRanks) {
+  T5Model alone = frozen_model(3);
   know(alone);
   const std::vector<at::Tensor> expected = known_states(alone, titles_);
   for (const int ranks : {2, 3}) {
@@ -131,7 +144,7 @@ TEST_F(TitleStates, AreTheSameBytesForAnyNumberOfRanks) {
     std::vector<std::vector<at::Tensor>> known(ranks);
     run_ranks(ranks, [&](Communicator& comm) {
       at::set_num_threads(1);
-      T5Model model = frozen_over_bert(3);
+      T5Model model = frozen_model(3);
       know_titles(model, titles_, shared.path(), comm);
       known[comm.rank()] = known_states(model, titles_);
     });
@@ -139,24 +152,24 @@ TEST_F(TitleStates, AreTheSameBytesForAnyNumberOfRanks) {
   }
 }
 
-TEST_F(TitleStates, OfAnotherEncoderPrecisionOrListHaveAKeyOfTheirOwn) {
-  const T5Model model = frozen_over_bert(3), other = frozen_over_bert(4);
-  T5Model rounded = frozen_over_bert(3);
+TEST_P(TitleStates, OfAnotherEncoderPrecisionOrListHaveAKeyOfTheirOwn) {
+  const T5Model model = frozen_model(3), other = frozen_model(4);
+  T5Model rounded = frozen_model(3);
   rounded.set_compute({.precision = Precision::kBf16});
   const std::string key = title_states_key(model, titles_);
-  EXPECT_EQ(title_states_key(frozen_over_bert(3), titles_), key);
+  EXPECT_EQ(title_states_key(frozen_model(3), titles_), key);
   EXPECT_NE(title_states_key(other, titles_), key);
   EXPECT_NE(title_states_key(rounded, titles_), key);
   EXPECT_NE(title_states_key(model, TitleList(random_titles(299))), key);
 }
 
-TEST_F(TitleStates, AreReadAgainWhenTheyAreDamagedOrNotWhole) {
-  T5Model model = frozen_over_bert(3);
+TEST_P(TitleStates, AreReadAgainWhenTheyAreDamagedOrNotWhole) {
+  T5Model model = frozen_model(3);
   const TitleStatesReport made = know(model);
   const std::vector<at::Tensor> expected = known_states(model, titles_);
   const auto file = made.path / "states.safetensors";
   const auto expect_read_again = [&] {
-    T5Model fresh = frozen_over_bert(3);
+    T5Model fresh = frozen_model(3);
     EXPECT_FALSE(know(fresh).was_there);
     EXPECT_TRUE(are_equal(known_states(fresh, titles_), expected));
   };
@@ -166,6 +179,48 @@ TEST_F(TitleStates, AreReadAgainWhenTheyAreDamagedOrNotWhole) {
   expect_read_again();
   std::ofstream(made.path / "manifest.json") << "{";
   expect_read_again();
+}
+
+INSTANTIATE_TEST_SUITE_P(Encoders, TitleStates, testing::Values(kBert, kT5),
+                         [](const auto& instance) { return instance.param; });
+
+// What stands above the encoder has no part in them: other IDs, or frozen decoder layers too.
+TEST(TitleStatesOfT5, HaveTheKeyOfTheEncoderAlone) {
+  const TitleList titles(random_titles(10));
+  const std::string key = title_states_key(frozen(kT5, 3), titles);
+  EXPECT_EQ(title_states_key(frozen(kT5, 3, TrainedPart::kIdRows), titles), key);
+  EXPECT_EQ(title_states_key(frozen(kT5, 3, TrainedPart::kDecoder, 20), titles), key);
+  T5Model other = frozen(kT5, 3);
+  other.find("encoder.block.1.layer.0.SelfAttention.q.weight")->value.add_(1);
+  EXPECT_NE(title_states_key(other, titles), key);
+}
+
+// A run that reads titles anew computes what one with kept states does, in bf16 too; dropout acts
+// on the output of the encoder.
+TEST(TitleStatesOfT5, GiveTheHiddenStatesOfAnEncoderThatReads) {
+  at::set_num_threads(1);
+  const auto alone = make_single_communicator();
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    const TempFolder folder;
+    T5Model knows = frozen(kT5, 3), reads = frozen(kT5, 3),
+            whole = frozen(kT5, 3, TrainedPart::kAll);
+    for (T5Model* model : {&knows, &reads, &whole}) model->set_compute({.precision = precision});
+    const TitleList titles({{4, 7, 1}, {9, 1}});
+    know_titles(knows, titles, folder.path(), *alone);
+    const TitleInputs inputs = titles.inputs(0, 2);
+    const c10::NoGradGuard no_grad;
+    const StepDropout step = {.dropout = Dropout(0.3, 1, 1), .title_keys = {11, 12}};
+    for (const StepDropout& drawn : {StepDropout(), step}) {
+      const at::Tensor known = knows.encode(inputs.tokens, inputs.lengths, drawn);
+      EXPECT_EQ(known.scalar_type(), precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat);
+      EXPECT_TRUE(known.equal(reads.encode(inputs.tokens, inputs.lengths, drawn)));
+    }
+    const at::Tensor states = whole.encode(inputs.tokens, inputs.lengths);
+    EXPECT_TRUE(states.equal(knows.encode(inputs.tokens, inputs.lengths)));
+    const at::Tensor dropped = knows.encode(inputs.tokens, inputs.lengths, step);
+    EXPECT_TRUE(at::where(dropped == 0, states, dropped * 0.7F).allclose(states, 1e-2, 1e-3))
+        << "what is left is the state, scaled";
+  }
 }
 
 }  // namespace

@@ -41,15 +41,16 @@ class T5Model final : public IdModel {
   int64_t text_rows() const override;
   RowDeviation id_row_deviation() const override;
   UnitFlops unit_flops() const override;
-  TitleMemo* title_memo() override;  // of a frozen BERT
+  TitleMemo* title_memo() override;  // of a frozen encoder
 
   // HF's initialisation (factor 1.0), except that an untied head starts at d_model^-0.5 so that the
   // first losses are near ln(codes).
   void initialize(uint64_t seed) override;
 
   // Encoder output [R, encoder_width] of all title tokens, one title behind the other, without
-  // padding: tokens [B, S] int64 text rows, padded, lengths [B] int64 (host). A frozen BERT reads a
-  // title once only: its values must not change behind the first call.
+  // padding: tokens [B, S] int64 text rows, padded, lengths [B] int64 (host). A frozen encoder
+  // reads a title once only: its values must not change behind the first call, and dropout acts on
+  // its output, not inside it.
   at::Tensor encode(const at::Tensor& tokens, const at::Tensor& lengths,
                     const StepDropout& step = {}) const;
 

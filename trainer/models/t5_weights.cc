@@ -1,6 +1,7 @@
 #include "trainer/models/t5_weights.h"
 
 #include "dist/runtime/errors.h"
+#include "trainer/models/t5_layers.h"
 
 namespace tutti::trainer {
 namespace {
@@ -139,17 +140,15 @@ T5Weights::T5Weights(const T5Config& shape, TrainedPart trained, TextRows text_r
   if (config.encoder) {
     bert.emplace(*config.encoder, parameters, /*trainable=*/trained == TrainedPart::kAll,
                  /*words_as_rows=*/text_rows == TextRows::kSparse);
-    if (trained != TrainedPart::kAll) {
-      memo.emplace([this](const TitleInputs& titles) { return read_with_bert(titles); });
-    }
+  }
+  if (trained != TrainedPart::kAll) {
+    memo.emplace([this](const TitleInputs& titles) {
+      return read(titles, std::make_shared<const DrawnDropout>());
+    });
   }
   Declaration(config, trained, text_rows, parameters).all();
   parameters.allocate();
   bind();
-}
-
-at::Tensor T5Weights::read_with_bert(const TitleInputs& titles) const {
-  return bert->encode(title_rows(titles), titles.lengths, compute.checkpoint_activations);
 }
 
 void T5Weights::bind() {

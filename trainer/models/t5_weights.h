@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,14 +45,18 @@ struct DecoderBlock {
   FeedForward feed_forward;
 };
 
+struct DrawnDropout;  // t5_layers.h
+
 struct T5Weights {
   T5Weights(const T5Config& config, TrainedPart trained, TextRows text_rows);
 
   // Takes the weights from the parameters again, which round_weights() may have changed.
   void bind();
 
-  // Token states of titles, [R, encoder_width], of `bert`.
-  at::Tensor read_with_bert(const TitleInputs& titles) const;
+  // Token states of titles, [R, encoder_width], as they are before dropout acts on them. Within
+  // the layers of T5's own encoder `drawn` acts, within `bert` none.
+  at::Tensor read(const TitleInputs& titles,
+                  const std::shared_ptr<const DrawnDropout>& drawn) const;
 
   at::Device device() const { return parameters.flat_values().device(); }
 
@@ -66,7 +71,7 @@ struct T5Weights {
   at::Tensor encoder_norm, decoder_norm;  // [d_model]
   std::vector<EncoderBlock> encoder;
   std::optional<BertEncoder> bert;        // in place of the blocks above, where the config says so
-  mutable std::optional<TitleMemo> memo;  // of a frozen `bert`
+  mutable std::optional<TitleMemo> memo;  // of a frozen encoder
   std::vector<DecoderBlock> decoder;
   // Keys and values of the title for the cross-attention of all decoder layers, one product a
   // title: [layers * 2 * inner, encoder_width], a layer's keys in front of its values.
