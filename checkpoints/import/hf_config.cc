@@ -66,7 +66,17 @@ HfT5Config read_hf_t5_config(const std::filesystem::path& path) {
   t5.num_decoder_layers = config.size("num_decoder_layers", t5.num_layers);
   t5.relative_attention_num_buckets = config.size("relative_attention_num_buckets", 32);
   t5.relative_attention_max_distance = config.size("relative_attention_max_distance", 128);
+  // Half of a direction's buckets hold a distance each, the others up to the largest: there have to
+  // be some of both.
+  if (t5.relative_attention_num_buckets < 4) {
+    config.fail("relative_attention_num_buckets", "at least 4");
+  }
+  if (t5.relative_attention_max_distance <= t5.relative_attention_num_buckets / 2) {
+    config.fail("relative_attention_max_distance",
+                "more than half of relative_attention_num_buckets");
+  }
   t5.layer_norm_epsilon = config.number("layer_norm_epsilon", 1e-6);
+  if (!(t5.layer_norm_epsilon > 0)) config.fail("layer_norm_epsilon", "a number above 0");
   t5.feed_forward = feed_forward_of(config);
   t5.tie_word_embeddings = config.flag("tie_word_embeddings", true);
   t5.scale_decoder_outputs = config.flag("scale_decoder_outputs", t5.tie_word_embeddings);

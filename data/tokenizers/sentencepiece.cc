@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <sentencepiece_processor.h>
 
+#include "data/tokenizers/charsmap.h"
+#include "data/tokenizers/message_reader.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti::data {
@@ -19,12 +21,32 @@ void require_id(const std::string& origin, const char* name, int found, int expe
                           .cure = "give a T5 vocabulary (pad 0, eos 1, unk 2, no bos)"});
 }
 
+// The library follows normalisation tables unchecked. Fields that come twice are merged there, so
+// each is looked at.
+void require_sound_tables(const std::string& model, const std::string& origin) {
+  constexpr uint32_t kNormalizer = 3, kDenormalizer = 5, kTable = 2;
+  MessageReader message(model, origin);
+  for (MessageField part; message.next(&part);) {
+    if (part.number != kNormalizer && part.number != kDenormalizer) continue;
+    MessageReader normalizer(part.bytes, origin);
+    for (MessageField field; normalizer.next(&field);) {
+      if (field.number != kTable || field.bytes.empty() || is_sound_charsmap(field.bytes)) continue;
+      throw DataError(Problem{.file = origin,
+                              .place = "precompiled_charsmap",
+                              .found = "a normalisation table that leads out of itself",
+                              .expected = "a sound one",
+                              .cure = "give an unchanged spiece.model"});
+    }
+  }
+}
+
 class SentencePieceEncoder final : public TextEncoder {
  public:
   SentencePieceEncoder(std::string serialized_model, const std::string& origin) {
     bytes = std::move(serialized_model);
     file_name = "spiece.model";
     after = {Tokenizer::kEos};
+    require_sound_tables(bytes, origin);
     const auto status = processor_.LoadFromSerializedProto(bytes);
     if (!status.ok() || processor_.GetPieceSize() == 0) {
       throw DataError(Problem{.file = origin,

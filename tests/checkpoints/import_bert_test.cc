@@ -125,6 +125,9 @@ TEST_F(ImportBert, RefusesWhatDoesNotFit) {
   EXPECT_THAT(refusal(), AllOf(HasSubstr("30 pieces"), HasSubstr("20 rows")));
   config_["vocab_size"] = 40;
   EXPECT_THAT(refusal(), AllOf(HasSubstr("word_embeddings"), HasSubstr("[40, 6]")));
+  config_["vocab_size"] = 30;
+  config_["hidden_size"] = 12;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("word_embeddings"), HasSubstr("[30, 12]")));
 }
 
 TEST_F(ImportBert, SaysOfAConfigWhatStateJsonNeeds) {

@@ -209,8 +209,23 @@ TEST_F(ImportHf, RefusesOtherArchitecturesByName) {
 TEST_F(ImportHf, RefusesAConfigThatItCannotFollow) {
   const nlohmann::json good = config_;
   const std::vector<std::pair<const char*, nlohmann::json>> wrong = {
+      {"model_type", "mt5"},
+      {"model_type", nullptr},
+      {"architectures", nlohmann::json::array()},
+      {"vocab_size", 0},
+      {"vocab_size", 1e12},
+      {"vocab_size", nullptr},
       {"d_model", "512"},
+      {"d_model", nullptr},
+      {"d_ff", 2.5},
       {"d_kv", 0},
+      {"num_layers", -1},
+      {"num_decoder_layers", true},
+      {"relative_attention_num_buckets", 2},
+      {"relative_attention_max_distance", 16},
+      {"pad_token_id", 5},
+      {"eos_token_id", 2},
+      {"layer_norm_epsilon", 0},
       {"num_heads", nullptr},
       {"layer_norm_epsilon", "small"},
       {"tie_word_embeddings", 1},
@@ -222,7 +237,8 @@ TEST_F(ImportHf, RefusesAConfigThatItCannotFollow) {
   for (const auto& [field, value] : wrong) {
     config_ = good;
     config_[field] = value;
-    EXPECT_THAT(refusal(), HasSubstr(field));
+    EXPECT_THAT(refusal(), AllOf(HasSubstr("config.json"), HasSubstr(field)))
+        << field << " " << value;
   }
   write();
   write_bytes(folder_ / "base/config.json", "{");
@@ -241,6 +257,9 @@ TEST_F(ImportHf, RefusesTensorsThatAreNotThoseOfTheConfig) {
   remove(name);
   EXPECT_THAT(refusal(), AllOf(HasSubstr(name), HasSubstr("no such tensor")));
   add(name, {6, 4});
+  config_["d_model"] = 8;
+  EXPECT_THAT(refusal(), AllOf(HasSubstr("shared.weight"), HasSubstr("[400, 8]")));
+  config_["d_model"] = kWidth;
   add("encoder.block.7.layer.0.layer_norm.weight", {kWidth});
   EXPECT_THAT(refusal(), HasSubstr("encoder.block.7.layer.0.layer_norm.weight"));
 }

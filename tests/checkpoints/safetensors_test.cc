@@ -257,6 +257,40 @@ TEST(Safetensors, RefusesAnEntryOfAnotherForm) {
               HasSubstr("an object"));
 }
 
+// Types of the format that nothing here computes with, among them those of less than a byte.
+TEST(Safetensors, RefusesByNameTypesThatItDoesNotRead) {
+  for (const char* type : {"F4", "F6_E2M3", "F6_E3M2", "F8_E5M2", "F8_E4M3", "F8_E8M0",
+                           "F8_E4M3FNUZ", "F8_E5M2FNUZ", "U16", "U32", "C64", "U64", "f32", ""}) {
+    EXPECT_THAT(refusal_of_entry(std::string(R"({"dtype":")") + type +
+                                 R"(","shape":[2],"data_offsets":[0,4]})"),
+                testing::AllOf(HasSubstr("dtype '" + std::string(type) + "'"), HasSubstr("BF16")));
+  }
+}
+
+TEST(Safetensors, RefusesMetadataThatIsNoObject) {
+  for (const char* metadata : {"1", "null", "[]", R"("text")", R"({"k":{}})", R"({"k":null})"}) {
+    EXPECT_THAT(refusal_of(file_of(std::string(R"({"__metadata__":)") + metadata + "}", "")),
+                HasSubstr("__metadata__"))
+        << metadata;
+  }
+}
+
+// Every prefix of a file is refused, and so is every file with one bit of its header's length
+// turned; none reads past the end (the sanitizers would say so).
+TEST(Safetensors, RefusesEveryFileThatIsCutOff) {
+  const TempFolder folder;
+  for (size_t length = 0; length < kGolden.size(); ++length) {
+    write_bytes(folder / "x", kGolden.substr(0, length));
+    EXPECT_THROW(SafetensorsFile::open(folder / "x"), DataError) << length;
+  }
+  for (int bit = 0; bit < 64; ++bit) {
+    std::string bytes = kGolden;
+    bytes[bit / 8] = static_cast<char>(bytes[bit / 8] ^ 1 << bit % 8);
+    write_bytes(folder / "x", bytes);
+    EXPECT_THROW(SafetensorsFile::open(folder / "x"), DataError) << bit;
+  }
+}
+
 TEST(Safetensors, LeavesNoFileWhenItCannotWriteOne) {
   const TempFolder folder;
   EXPECT_THAT(message_of<StorageError>([&] { write_safetensors(folder / "no/x", {}, {}); }),

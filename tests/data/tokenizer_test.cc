@@ -115,6 +115,56 @@ TEST(Tokenizer, RefusesBytesThatAreNoModelAndNamesTheFile) {
               HasSubstr("/nowhere/spiece.model"));
 }
 
+// The library reads beyond a damaged table, or loops in it: none may come that far.
+TEST(Tokenizer, RefusesADamagedNormalisationTable) {
+  const std::string whole = small_model();
+  const auto field = [](uint32_t number, const std::string& bytes) {
+    std::string out(1, static_cast<char>(number << 3 | 2));
+    for (size_t n = bytes.size(); out.size() == 1 || n > 0; n >>= 7) {
+      out += static_cast<char>((n & 0x7f) | (n >= 0x80 ? 0x80 : 0));
+    }
+    return out + bytes;
+  };
+  const auto table = [](std::vector<uint32_t> units, const std::string& texts) {
+    std::string bytes;
+    const auto put = [&bytes](uint32_t word) {
+      for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(word >> shift);
+    };
+    put(static_cast<uint32_t>(units.size() * 4));
+    for (const uint32_t unit : units) put(unit);
+    return bytes + texts;
+  };
+  std::vector<uint32_t> sound(512, 1U << 31);  // no label
+  sound[0] = 1U << 10;                         // children at 1 ^ byte
+  const std::string nothing(1, '\0');
+  std::vector<uint32_t> far = sound;
+  far[0] = 0x3fffffU << 10;
+  std::vector<uint32_t> value = sound;
+  value[1 ^ 'a'] = 1U << 8 | 'a';  // a leaf below 'a', at its own place
+  value[1 ^ 'a'] |= (1U ^ 'a' ^ 300U) << 10;
+  value[300] = 1U << 31 | 99;  // text 99 of one byte
+  const std::vector<std::pair<std::string, const char*>> cases = {
+      {"abc", "too short for a size"},
+      {table({}, nothing), "no trie"},
+      {table(sound, ""), "no texts"},
+      {table(sound, "a"), "texts that do not end"},
+      {table(far, nothing), "children far away"},
+      {table(value, nothing), "a value beyond the texts"},
+      {std::string("\xff\xff\xff\x7f") + nothing, "a size beyond the end"}};
+  for (const auto& [bytes, what] : cases) {
+    for (const uint32_t normalizer : {3U, 5U}) {
+      EXPECT_THAT(error_of([&, &bytes = bytes] {
+                    Tokenizer::from_bytes(whole + field(normalizer, field(2, bytes)), "x.model");
+                  }),
+                  AllOf(HasSubstr("x.model"), HasSubstr("precompiled_charsmap")))
+          << what;
+    }
+  }
+  const Tokenizer merged =
+      Tokenizer::from_bytes(whole + field(3, field(2, table(sound, nothing))), "x.model");
+  EXPECT_FALSE(merged.encode("rainy").empty());
+}
+
 class OneTitle : public sentencepiece::SentenceIterator {
  public:
   bool done() const override { return done_; }

@@ -54,6 +54,15 @@ PYTHON
   echo "ok: --softmax $softmax --train $part --dropout $dropout"
 done
 
+# A frozen encoder reads its titles once, for all runs over it; one that is trained reads them as it goes.
+frozen=(--base base --train decoder --steps 2 --title-states states)
+quietly "${train[@]}" "${frozen[@]}" --out frozen
+grep -q 'distinct titles.* read$' out.txt || { echo "FAILED: not read"; cat out.txt; exit 1; }
+quietly "${train[@]}" "${frozen[@]}" --out frozen-again --softmax trie
+grep -q 'distinct titles.* found$' out.txt || { echo "FAILED: not found"; cat out.txt; exit 1; }
+[[ -e run-ids/title-states && ! -e run-level/title-states ]] || { echo "FAILED: where titles are kept"; exit 1; }
+echo "ok: titles of a frozen encoder"
+
 # --text-rows auto: dense in a new model, sparse over a base; a run that goes on keeps its own, whatever else is left out.
 text_rows() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["train"]["text-rows"])' "$1"/checkpoints/step-*"$2"/state.json; }
 quietly "${train[@]}" --out run-level --softmax level --steps 6 --resume
@@ -62,6 +71,39 @@ for expected in "new 4 dense" "run-level 4 sparse" "run-level 6 sparse"; do
   read -r run step rows <<<"$expected"
   [[ "$(text_rows "$run" "$step")" == "$rows" ]] || { echo "$run, step $step: text rows $(text_rows "$run" "$step"), expected $rows"; exit 1; }
 done
+# A vocabulary that the model has no rows for, and a width that its tensors do not have.
+cp -r base wide
+sed -i 's/"vocab_size": [0-9]*/"vocab_size": 299/' wide/config.json
+refused 3 'shared.weight' "${train[@]}" --base wide --out refused
+sed 's/"d_model": 16/"d_model": 32/' base/config.json >wide/config.json
+refused 3 'shared.weight' "${train[@]}" --base wide --out refused
+python3 - <<'PYTHON'
+import json, struct
+
+# The first 64 rows of the vocabulary, in config and tensors.
+with open("base/model.safetensors", "rb") as file:
+    header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+    content = file.read()
+data, out = b"", {}
+for name, entry in header.items():
+    if name == "__metadata__":
+        continue
+    own = content[slice(*entry["data_offsets"])]
+    if name in ("shared.weight", "lm_head.weight"):
+        entry["shape"][0] = 64
+        own = own[:64 * entry["shape"][1] * 4]
+    out[name] = {**entry, "data_offsets": [len(data), len(data) + len(own)]}
+    data += own
+text = json.dumps(out).encode()
+open("wide/model.safetensors", "wb").write(struct.pack("<Q", len(text)) + text + data)
+config = json.load(open("base/config.json"))
+config["vocab_size"] = 64
+json.dump(config, open("wide/config.json", "w"))
+PYTHON
+refused 3 "at most the model's 64 rows" "${train[@]}" --base wide --out refused
+[[ ! -e refused ]] || { echo "FAILED: a refused run left its folder"; exit 1; }
+echo "ok: what does not fit"
+
 code=0
 "${train[@]}" --out new --softmax full --steps 6 --text-rows sparse --resume >out.txt 2>&1 || code=$?
 ((code == 2)) && grep -q -- --text-rows out.txt || { echo "other text rows were taken, code $code"; cat out.txt; exit 1; }
