@@ -4,7 +4,6 @@
 #include <sys/resource.h>
 
 #include <fstream>
-#include <limits>
 #include <string>
 
 namespace tutti {
@@ -23,8 +22,8 @@ int64_t peak_memory_bytes() {
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the most that glibc takes; larger buffers are few
-  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+  mallopt(M_MMAP_MAX, 0);         // no mapping of its own for a large buffer: it would go when freed
+  mallopt(M_TRIM_THRESHOLD, -1);  // the end of the heap is never given back
 #endif
 }
 

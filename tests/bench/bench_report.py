@@ -70,6 +70,10 @@ def machine():
             f"{memory_gib:.0f} GiB")
 
 
+def commit():
+    return _output_of("git", "describe", "--always", "--dirty") or "unknown"
+
+
 class Report:
     def __init__(self, name, title, threads=2):
         self.name, self.title, self.threads = name, title, threads
@@ -118,14 +122,13 @@ class Report:
         self.peaks.append(matmul_peak(self.threads))
         peak = lambda key: " and ".join(f"{p[key]:.0f}" for p in self.peaks)
         missed = [row for row in self.rows if not row["met"]]
-        commit = _output_of("git", "describe", "--always", "--dirty") or "unknown"
         command = shlex.join(["tests/bench/run.sh", self.name, *sys.argv[1:]])
         lines = [f"# {self.title}", ""]
         for lead in self.leads:
             lines += [lead, ""]
         if missed:
             lines += [f"MISSED: {'; '.join(row['work'] for row in missed)}.", ""]
-        lines += [f"- Command: `{command}`", f"- Date: {datetime.date.today()}, commit {commit}", f"- Machine: {machine()}",
+        lines += [f"- Command: `{command}`", f"- Date: {datetime.date.today()}, commit {commit()}", f"- Machine: {machine()}",
                   f"- Matrix product probed before and after on {self.threads} threads: {peak('fp32_gflops')} GFLOP/s fp32, "
                   f"{peak('bf16_gflops')} bf16; load at the start {self.load:.1f}"]
         if peers:

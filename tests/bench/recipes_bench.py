@@ -1,175 +1,152 @@
-"""Recipes: which learning rate and how many titles a step serve a softmax and a model size best, at an equal number of pairs of the
-demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of the run.
+"""Recipes: which learning rate, and how many titles of how many tracks a step, serve a softmax and a model size best in equal CPU seconds on
+the demo's data; and what grouping does to the learning curve. Writes learning curves: validation hits@10 at quarters of each run.
 
-Usage: recipes_bench.py [--pairs N] [--seconds S] [PART]...   (default: all parts). Runs of the parts time-...
-train for about S seconds, on one rank with one thread: give each a core of its own. Those of all other parts see about N pairs each, so
-that their curves do not depend on what else the machine does. A part's rows are kept in the work folder, so that parts can be measured apart: the
-report holds all that there are.
+Usage: recipes_bench.py [--costs] [--seconds S] [--stop-after S] [PART]...   (default: all parts)
+
+Every run is one rank with one thread and as many steps as S CPU seconds make: two short runs tell what a step costs, in user and system
+time. A busy machine makes these a quarter dearer: measure the costs first (--costs) while it is quiet; the runs then have a number of steps,
+and their curves do not depend on what else the machine does. What is measured is kept in the work folder, so that --stop-after can cut the
+runs into sessions; the report is written when all runs of the parts are there.
 """
 import argparse
 import json
 import os
 import pathlib
+import resource
 import shutil
+import statistics
+import time
 
 import bench_report as bench
 from demo_data import make_data, tutti
 
 WORK = pathlib.Path(os.environ.get("TUTTI_RECIPES_DIR", bench.ROOT / "build/recipes"))
-POINTS = 4
+POINTS, QUERIES = 4, 300
 SHAPES = {
     "small": ["--d-model", 128, "--d-kv", 32, "--num-heads", 4, "--d-ff", 384, "--num-layers", 2, "--num-decoder-layers", 2],
     "medium": ["--d-model", 256, "--d-kv", 32, "--num-heads", 8, "--d-ff", 768, "--num-layers", 4, "--num-decoder-layers", 4],
 }
+CAP, THREE = "--group-cap", (0, 1, 2)
 
 
-def records(run):
-    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+def cpu_seconds_of(*words):
+    """Trains; user and system time of it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    tutti(*words)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def kept(name, measure):
+    """The JSON document `name` of the work folder, measured when it is not there."""
+    path = WORK / "measured" / f"{name}.json"
+    if not path.exists():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(measure()))
+    return json.loads(path.read_text())
 
 
 class Recipe:
-    def __init__(self, shape, softmax, rate, titles, *extra):
-        self.shape, self.softmax, self.rate, self.titles, self.extra = shape, softmax, rate, titles, extra
+    def __init__(self, shape, softmax, rate, titles, *extra, seeds=(0,)):
+        self.shape, self.softmax, self.rate, self.titles, self.extra, self.seeds = shape, softmax, rate, titles, extra, seeds
+        batch = [str(titles), *(str(word).strip("-") for word in extra)]
+        self.name = "_".join([shape, softmax, f"{rate:g}", *batch])
+        self.cost_name = "_".join(["step", shape, softmax, *batch])
 
-    def words(self, out, steps, validate_every):
-        return ["train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", out, "--overwrite", "--steps", steps,
+    def words(self, out, steps, validate_every, seed):
+        return ["train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", out, "--overwrite", "--steps", steps, "--seed", seed,
                 "--softmax", self.softmax, "--learning-rate", self.rate, "--titles-per-step", self.titles,
-                "--checkpoint-every", 1_000_000, "--validate-every", validate_every, "--validation-queries", 300,
+                "--checkpoint-every", 1_000_000, "--validate-every", validate_every, "--validation-queries", QUERIES,
                 *SHAPES[self.shape], *self.extra]
 
-    def run(self, pairs=None, seconds=None, ranks=2):
-        """A run of about so many pairs or seconds: how many steps that is, a short one tells first."""
+    def step_seconds(self):
+        out, few, more = WORK / "short", 20, 60
+        costs = [cpu_seconds_of(*self.words(out, steps, 0, 0)) for steps in (few, more)]
+        return (costs[1] - costs[0]) / (more - few)
+
+    def train(self, steps, seed):
         out = WORK / f"run-{os.getpid()}"
-        shutil.rmtree(out, ignore_errors=True)
-        tutti(*self.words(out, 40, 0), ranks=ranks)
-        first = records(out)[20:]
-        per_step = sum(record["pairs"] if seconds is None else record["step_ms"] / 1e3 for record in first) / len(first)
-        steps = max(POINTS, round((pairs or seconds) / per_step / POINTS) * POINTS)
+        cpu_seconds = cpu_seconds_of(*self.words(out, steps, steps // POINTS, seed))
+        records = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
         shutil.rmtree(out)
-        tutti(*self.words(out, steps, steps // POINTS), ranks=ranks)
-        all_records = records(out)
-        steps_made = [record for record in all_records if record["event"] == "step"]
-        self.curve = [record["hits_at_10"] for record in all_records if record["event"] == "validation"]
-        self.steps, self.seconds = steps, sum(record["step_ms"] for record in steps_made) / 1e3
-        self.pairs_per_step = sum(record["pairs"] for record in steps_made) / steps
-        self.pairs_per_s = sum(record["pairs"] for record in steps_made) / self.seconds
-        last = steps_made[-max(1, steps // 10):]
-        self.loss = sum(record["loss"] for record in last) / len(last)
-        self.grad_norm = bench.median([record["grad_norm"] for record in last])
-        data_ms = bench.median([record["data_ms"] for record in steps_made])
-        imbalance = sum(record["imbalance"] for record in steps_made) / steps
-        self.health = f"{data_ms:.2f} | {100 * imbalance:.1f} %"
-        print(self.row(), flush=True)
-        shutil.rmtree(out)
-        return self
+        made = [record for record in records if record["event"] == "step"]
+        last = made[-max(1, steps // 10):]
+        return {"curve": [record["hits_at_10"] for record in records if record["event"] == "validation"],
+                "pairs": sum(record["pairs"] for record in made), "cpu_seconds": cpu_seconds,
+                "loss": statistics.mean(record["loss"] for record in last),
+                "grad_norm": statistics.median(record["grad_norm"] for record in last)}
 
-    def row(self):
-        curve = " | ".join(f"{hits:.3f}" for hits in self.curve)
-        words = " ".join(map(str, self.extra))
-        return (f"| {self.shape} | {self.softmax} | {self.rate:g} | {self.titles} | {words} | {self.steps} | {self.pairs_per_step:.0f} "
-                f"| {self.seconds:.0f} | {self.pairs_per_s:,.0f} | {curve} | {self.loss:.3f} | {self.grad_norm:.2f} | {self.health} |")
+    def cost(self):
+        return kept(self.cost_name, self.step_seconds)
 
+    def run(self, seconds, until):
+        """Trains what is not there yet, up to the time `until`; whether all is there."""
+        self.steps = max(POINTS, round(seconds / self.cost() / POINTS) * POINTS)
+        self.runs = []
+        for seed in self.seeds:
+            if time.monotonic() > until:
+                return False
+            self.runs.append(kept(f"{self.name}_seed_{seed}_steps_{self.steps}", lambda seed=seed: self.train(self.steps, seed)))
+            print(f"{self.name}, seed {seed}: {self.steps} steps, {self.runs[-1]}", flush=True)
+        return True
 
-def level(pairs):
-    return [Recipe("small", "level", rate, titles).run(pairs) for rate in (1e-3, 3e-3) for titles in (4, 8, 16)]
+    def mean(self, key):
+        return statistics.mean(run[key] for run in self.runs)
 
+    def last(self):
+        return statistics.mean(run["curve"][-1] for run in self.runs)
 
-def medium(pairs):
-    return [Recipe("medium", "level", rate, 8).run(pairs) for rate in (5e-4, 1e-3, 2e-3)]
-
-
-def trie(pairs):
-    grid = ((1e-3, 8), (3e-3, 8), (1e-3, 4), (1e-3, 16))
-    return [Recipe("small", "trie", rate, titles).run(pairs) for rate, titles in grid]
-
-
-def grouping(pairs):
-    whole = Recipe("small", "level", 1e-3, 8, "--weight", "playlist").run(pairs)
-    as_many = round(whole.pairs_per_step)
-    others = [
-        # One track drawn from each of as many playlists as there were pairs: the usual batch of independent pairs.
-        (1e-3, as_many, "--group-cap", 1), (3e-3, as_many, "--group-cap", 1),
-        (1e-3, 8, "--group-cap", 16), (1e-3, 64), (1e-3, 64, "--group", "title")]
-    return [whole] + [Recipe("small", "level", rate, titles, "--weight", "playlist", *extra).run(pairs)
-                      for rate, titles, *extra in others]
-
-
-CAP = "--group-cap"
-
-
-def time_level(seconds):
-    """Whole playlists against parts of more playlists against single tracks, in equal time."""
-    rows = [(1e-3, 8), (2e-3, 8), (1e-3, 4), (1e-3, 32, CAP, 16), (1e-3, 64, CAP, 8), (2e-3, 64, CAP, 8), (2e-3, 128, CAP, 4),
-            (2e-3, 512, CAP, 1), (4e-3, 512, CAP, 1),
-            (5e-4, 8), (1e-3, 512, CAP, 1), (5e-4, 512, CAP, 1)]  # the rates below, where lower was better
-    return [Recipe("small", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
-
-
-def time_trie(seconds):
-    rows = [(1e-3, 8), (1e-3, 64, CAP, 8), (2e-3, 64, CAP, 8), (2e-3, 128, CAP, 4)]
-    return [Recipe("small", "trie", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
-
-
-def time_medium(seconds):
-    rows = [(5e-4, 8), (5e-4, 64, CAP, 8), (1e-3, 64, CAP, 8), (1e-3, 32, CAP, 16), (1e-3, 8)]
-    return [Recipe("medium", "level", rate, titles, *extra).run(seconds=seconds, ranks=1) for rate, titles, *extra in rows]
-
-
-def choices(pairs):
-    """What ID rows start from, and whether the rows of the title vocabulary are sparse."""
-    sparse = ("--text-rows", "sparse")
-    rows = [sparse, (*sparse, "--start-ids", "random"), ("--text-rows", "dense")]
-    return [Recipe("small", "level", 2e-3, 64, CAP, 8, *extra, "--seed", seed).run(pairs, ranks=1)
-            for seed in (0, 1, 2) for extra in rows]
+    def row(self, seconds):
+        curve = " | ".join(f"{statistics.mean(points):.3f}" for points in zip(*(run["curve"] for run in self.runs)))
+        seeds = ", ".join(f"{run['curve'][-1]:.3f}" for run in self.runs) if len(self.runs) > 1 else ""
+        return (f"| {self.shape} | {self.softmax} | {self.rate:g} | {self.titles} {' '.join(map(str, self.extra))} | {self.steps} | "
+                f"{self.mean('pairs') / self.steps:.0f} | {self.mean('pairs') / seconds:,.0f} | {curve} | {seeds} | "
+                f"{self.mean('loss'):.3f} | {self.mean('grad_norm'):.2f} |")
 
 
 PARTS = {
-    "level": ("Learning rate and titles a step, small model, level softmax", level),
-    "medium": ("A larger model", medium),
-    "trie": ("Trie softmax", trie),
-    "grouping": ("Groups against independent pairs", grouping),
-    "time-level": ("In equal time: whole playlists, parts of more playlists, single tracks", time_level),
-    "time-trie": ("In equal time, trie softmax", time_trie),
-    "time-medium": ("In equal time, a larger model", time_medium),
-    "choices": ("What ID rows start from, and sparse or dense rows of the title vocabulary", choices),
+    "grouping": ("Whole playlists, parts of more playlists, single tracks: small model, level softmax", [
+        Recipe("small", "level", 1e-3, 8, seeds=THREE), Recipe("small", "level", 2e-3, 64, CAP, 8, seeds=THREE),
+        Recipe("small", "level", 2e-3, 512, CAP, 1, seeds=THREE)]),
+    "softmax": ("The other softmaxes, small model", [
+        Recipe("small", "trie", 1e-3, 8), Recipe("small", "trie", 2e-3, 64, CAP, 8, seeds=THREE),
+        Recipe("small", "ids", 2e-3, 64, CAP, 8), Recipe("small", "full", 2e-3, 64, CAP, 8)]),
+    "medium": ("A larger model", [
+        Recipe("medium", "level", 1e-3, 64, CAP, 8, seeds=THREE), Recipe("medium", "level", 5e-4, 8, seeds=THREE)]),
+    "rates": ("Other rates, one seed", [
+        Recipe("small", "level", 5e-4, 8), Recipe("small", "level", 4e-3, 64, CAP, 8), Recipe("small", "trie", 4e-3, 64, CAP, 8),
+        Recipe("medium", "level", 2e-3, 64, CAP, 8), Recipe("small", "ids", 1e-3, 64, CAP, 8), Recipe("small", "full", 1e-3, 64, CAP, 8)]),
 }
 
-HEAD = ("| model | softmax | rate | titles a step | else | steps | pairs a step | seconds | pairs/s | "
-        + " | ".join(f"{100 * (i + 1) // POINTS} %" for i in range(POINTS))
-        + " | last loss | gradient norm | data wait, ms | imbalance |\n" + "|" + " --- |" * (13 + POINTS))
-
-
-def measure(part, budget, words_of_budget):
-    recipes = PARTS[part][1](budget)
-    best = max(recipes, key=lambda recipe: recipe.curve[-1])
-    words = f"{best.shape}, {best.softmax}, rate {best.rate:g}, {best.titles} titles {' '.join(map(str, best.extra))}".strip()
-    (WORK / f"{part}.json").write_text(json.dumps(dict(
-        rows=[recipe.row() for recipe in recipes], best=words, hits=best.curve[-1], budget=words_of_budget)))
+HEAD = ("| model | softmax | rate | titles a step | steps | pairs a step | pairs/CPU s | "
+        + " | ".join(f"{100 * (i + 1) // POINTS} %" for i in range(POINTS)) + " | its seeds | last loss | gradient norm |\n"
+        + "|" + " --- |" * (10 + POINTS))
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", default=list(PARTS))
-    parser.add_argument("--pairs", type=int, default=250_000)
-    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--costs", action="store_true", help="only measure what a step costs, for all recipes of the parts")
+    parser.add_argument("--seconds", type=float, default=35, help="CPU seconds of training a run")
+    parser.add_argument("--stop-after", type=float, default=float("inf"), help="begin no run after so many seconds")
     args = parser.parse_args()
+    until = time.monotonic() + args.stop_after
     make_data(WORK, num_playlists=20000)
-    report = bench.Report("recipes", "Training recipes and their learning curves")
+    if args.costs:
+        raise SystemExit("\n".join(sorted({f"{recipe.cost_name}: {1e3 * recipe.cost():.2f} ms" for part in args.parts for recipe in PARTS[part][1]})))
+    if not all(recipe.run(args.seconds, until) for part in args.parts for recipe in PARTS[part][1]):
+        raise SystemExit("not done: call again to go on")
+    report = bench.Report("recipes", "Training recipes and their learning curves", threads=1)
+    report.note(f"Every run trains for {args.seconds:g} CPU seconds (of one rank with one thread, at what a step costs on a quiet machine; validation not counted), cosine "
+                "schedule to its own end, on the demo's data (SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 "
+                f"at these shares of the run, the mean over the seeds where there are several, on the same validation playlists ({QUERIES} with seen and "
+                f"{QUERIES} with unseen titles: standard error about 0.03 for one run); the last loss and the gradient norm are mean and median of the last "
+                "tenth. A run repeats bit by bit.")
     for part in args.parts:
-        if part.startswith("time-"):
-            measure(part, args.seconds, f"About {args.seconds} seconds of training a run, one rank with one thread")
-        else:
-            measure(part, args.pairs, f"About {args.pairs:,} pairs a run")
-    report.note("Every row is one run, cosine schedule to its own end, on the demo's data "
-                "(SIMULATED playlists over a real catalogue). The columns 25 % to 100 % are mean hits@10 at these shares of the run, on the "
-                "same validation playlists (up to 300 with seen and 300 with unseen titles); the last loss and the gradient norm are mean "
-                "and median of the last tenth of the run. Runs of one row repeat bit by bit, but for the speed; one seed: small differences are noise.")
-    for part, (title, _) in PARTS.items():
-        if not (WORK / f"{part}.json").exists():
-            continue
-        measured = json.loads((WORK / f"{part}.json").read_text())
-        report.row(f"best of '{title}': {measured['best']}", measured["hits"], unit="hits@10")
-        report.note(f"## {title}\n\n{measured['budget']}.\n\n{HEAD}\n" + "\n".join(measured["rows"]))
+        title, recipes = PARTS[part]
+        best = max(recipes, key=lambda recipe: (len(recipe.seeds), recipe.last()))
+        report.row(f"best over three seeds of '{title}': {best.name.replace('_', ' ')}", best.last(), unit="hits@10")
+        report.note(f"## {title}\n\n{HEAD}\n" + "\n".join(recipe.row(args.seconds) for recipe in recipes))
     report.write()
 
 

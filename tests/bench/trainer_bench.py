@@ -2,7 +2,8 @@
 matrix product at a few titles a step; two ranks beside one rank with two threads.
 
 Data: the demo's catalogue with simulated playlists, two code levels of 1024 and a suffix, which gives about as many nodes a pair as real
-playlists do. Both sides train the same playlists.
+playlists do. Both sides train the same playlists. Each part is kept in the work folder: parts can be measured apart, and the report holds
+all that there are.
 """
 import argparse
 import json
@@ -16,6 +17,8 @@ import bench_report as bench
 WORK = pathlib.Path(os.environ.get("TUTTI_TRAINER_BENCH_DIR", bench.ROOT / "build/trainer_bench"))
 THREADS = 2
 PLAYLISTS = 512
+# The gradients' ways between ranks: all of them by all-reduce; rows of the title vocabulary by all-gather; slices.
+WAYS = {"dense text rows": ("--text-rows", "dense"), "--text-rows sparse": ("--text-rows", "sparse"), "--zero": ("--zero",)}
 SMALL = ["--d-model", 512, "--d-kv", 64, "--num-heads", 6, "--d-ff", 1024, "--num-layers", 8, "--num-decoder-layers", 8]
 
 
@@ -57,78 +60,120 @@ def peer(pairs, shape, precision, steps, batches):
 def rank_speed(ranks, threads, *extra):
     """Pairs a second of `tutti train` at 64 titles a step, from its log behind the first steps."""
     run = WORK / f"run-{ranks}x{threads}"
-    tutti("train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", run, "--overwrite", "--steps", 10, "--titles-per-step", 64,
+    tutti("train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", run, "--overwrite", "--steps", 8, "--titles-per-step", 64,
           "--report-every", 1, "--threads", threads, *SMALL, *extra, ranks=ranks, threads=threads)
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    steps = [record for record in records if "step_ms" in record][4:]
+    steps = [record for record in records if "step_ms" in record][3:]
     return {"pairs_per_s": sum(r["pairs_per_s"] * r["step_ms"] for r in steps) / sum(r["step_ms"] for r in steps),
             "exposed": sum(r["communication_exposed_ms"] for r in steps) / sum(r["step_ms"] for r in steps)}
+
+
+def measure_ranks(report, runs):
+    """Two ranks beside one rank with two threads, with the same options: the gradients' ways between ranks."""
+    one = bench.interleaved(runs, **{name: lambda options=options: (rank_speed(2, 1, *options), rank_speed(1, 2, *options))
+                                     for name, options in WAYS.items()})
+    for name, pairs in one.items():
+        speed = [bench.median([run[side]["pairs_per_s"] for run in pairs]) for side in (0, 1)]
+        exposed = bench.median([run[0]["exposed"] for run in pairs])
+        report.row(f"flan-t5-small, fp32, 64 titles a step, {name}: two ranks with one thread", speed[0], speed[1], "pairs/s", goal=0.9,
+                   peer_name="one rank with two threads")
+        report.row(f"two ranks, {name}: exposed communication, share of a step", exposed, goal=0.1, lower_is_better=True)
+
+
+def compare(report, runs, shape, precision, steps, goal, peer_precisions, peer_steps, batches):
+    """Ours (median of the runs) beside the peer's best precision and batch, 64 titles a step. Returns the peer's versions."""
+    vocabulary, peak = make_data(), report.peaks[0][f"{precision}_gflops"]
+    made = sorted((ours(vocabulary, shape, precision, 64, steps) for _ in range(runs)), key=lambda run: run["pairs_per_s"])
+    middle = made[len(made) // 2]
+    best = max((peer(WORK / "pairs.jsonl", shape, p, peer_steps, batches) for p in peer_precisions), key=lambda found: found[0])
+    report.row(f"{shape}, {precision}, 64 titles a step", middle["pairs_per_s"], best[0], "pairs/s", goal=goal, peer_name=best[1])
+    report.row(f"{shape}, {precision}: products, share of the probed peak", middle["product_gflops"] / peak, goal=0.6)
+    report.note(f"{shape}, {precision}: {middle['tracks_per_title']:.1f} tracks a title, {middle['nodes_per_pair']:.2f} nodes a pair, "
+                f"{100 * middle['product_share']:.0f} % of a step in products at {middle['product_gflops']:.0f} GFLOP/s, "
+                f"{middle['step_gflops']:.0f} GFLOP/s over the whole step, {100 * middle['update_share']:.1f} % in norm and AdamW.")
+    return best[2]
+
+
+def small(report, runs):
+    return compare(report, runs, "flan-t5-small", "fp32", 4, 20, ["fp32"], 2, [32, 64, 128, 256])
+
+
+def small_bf16(report, runs):
+    return compare(report, runs, "flan-t5-small", "bf16", 6, 20, ["autocast", "bf16"], 2, [32, 64, 128, 256])
+
+
+def base(report, runs):
+    return compare(report, runs, "flan-t5-base", "fp32", 2, 12, ["fp32"], 1, [32, 64])
+
+
+def base_bf16(report, runs):
+    return compare(report, runs, "flan-t5-base", "bf16", 3, 12, ["autocast", "bf16"], 1, [32, 64, 128])
+
+
+def few_titles(report, _runs):
+    lines = ["| shape | precision | titles a step | steps/s | pairs/s | products | norm and AdamW | packing | all else |",
+             "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
+    for shape in ("flan-t5-small", "demo"):
+        for precision in ("fp32", "bf16"):
+            for titles in (4, 16, 64):
+                steps = {"demo": 2000, "flan-t5-small": 80}[shape] // titles
+                found = ours(make_data(), shape, precision, titles, max(steps, 4))
+                rest = 1 - found["product_share"] - found["update_share"] - found["pack_share"]
+                lines.append(f"| {shape} | {precision} | {titles} | {found['steps_per_s']:.2f} | {found['pairs_per_s']:.0f} | "
+                             f"{100 * found['product_share']:.0f} % | {100 * found['update_share']:.0f} % | "
+                             f"{100 * found['pack_share']:.1f} % | {100 * rest:.0f} % |")
+    report.note("Steps a second and where the time of a step goes. `demo`: d_model 128, 4 heads of 32, d_ff 384, 2 + 2 layers.\n\n"
+                + "\n".join(lines))
+
+
+def memory(report, _runs):
+    kept, again = (ours(make_data(), "flan-t5-base", "fp32", 32, 2, flag) for flag in (False, True))
+    report.note(f"`--checkpoint-activations`, flan-t5-base, fp32, 32 titles a step: peak memory {kept['peak_memory_mib']} MiB and "
+                f"{again['peak_memory_mib']} MiB with it, {kept['pairs_per_s']:.0f} and {again['pairs_per_s']:.0f} pairs/s.")
+
+
+def ranks(report, runs):
+    """Two ranks beside one rank with two threads, with the same options: the gradients' ways between ranks."""
+    sides = bench.interleaved(runs, **{name: lambda options=options: (rank_speed(2, 1, *options), rank_speed(1, 2, *options))
+                                       for name, options in WAYS.items()})
+    for name, pairs in sides.items():
+        speed = [bench.median([run[side]["pairs_per_s"] for run in pairs]) for side in (0, 1)]
+        report.row(f"flan-t5-small, fp32, 64 titles a step, {name}: two ranks with one thread", speed[0], speed[1], "pairs/s", goal=0.9,
+                   peer_name="one rank with two threads")
+        report.row(f"two ranks, {name}: exposed communication, share of a step", bench.median([run[0]["exposed"] for run in pairs]),
+                   goal=0.1, lower_is_better=True)
+
+
+PARTS = {"small": small, "small-bf16": small_bf16, "base": base, "base-bf16": base_bf16, "steps": few_titles, "memory": memory,
+         "ranks": ranks}
+
+
+def measure(part, runs):
+    report = bench.Report("trainer", "Training steps beside transformers", THREADS)
+    versions = PARTS[part](report, runs)
+    report.peaks.append(bench.matmul_peak(THREADS))
+    peaks = ", ".join(" and ".join(f"{peak[key]:.0f}" for peak in report.peaks) + " GFLOP/s " + key[:4] for key in ("fp32_gflops", "bf16_gflops"))
+    origin = f"{part}: commit {bench.commit()}; matrix product probed before and after: {peaks}; load at the start {report.load:.1f}"
+    (WORK / f"measured-{part}.json").write_text(json.dumps(dict(rows=report.rows, notes=report.notes, versions=versions, origin=origin)))
 
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=3, help="runs of ours beside each peer; the median counts")
-    arguments.add_argument("--parts", nargs="*", default=["small", "base", "base-bf16", "steps", "memory", "ranks"])
+    arguments.add_argument("--parts", nargs="*", default=list(PARTS), choices=list(PARTS))
     args = arguments.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    vocabulary = make_data()
-    pairs = WORK / "pairs.jsonl"
-    with open(pairs, "w", encoding="utf-8") as file:
-        subprocess.run([bench.BIN / "trainer_bench", "pairs", WORK / "data", WORK / "ids", vocabulary, str(PLAYLISTS)], stdout=file, check=True)
+    with open(WORK / "pairs.jsonl", "w", encoding="utf-8") as file:
+        subprocess.run([bench.BIN / "trainer_bench", "pairs", WORK / "data", WORK / "ids", make_data(), str(PLAYLISTS)], stdout=file,
+                       check=True)
+    for part in args.parts:
+        measure(part, args.runs)
     report = bench.Report("trainer", "Training steps beside transformers", THREADS)
-    peak = {key: report.peaks[0][f"{key}_gflops"] for key in ("fp32", "bf16")}
-    versions = ""
-
-    def compare(shape, precision, titles, steps, goal, peer_precisions, peer_steps, batches):
-        nonlocal versions
-        runs = [ours(vocabulary, shape, precision, titles, steps) for _ in range(args.runs)]
-        middle = sorted(runs, key=lambda run: run["pairs_per_s"])[len(runs) // 2]
-        best = max((peer(pairs, shape, p, peer_steps, batches) for p in peer_precisions), key=lambda found: found[0])
-        versions = best[2]
-        report.row(f"{shape}, {precision}, {titles} titles a step", middle["pairs_per_s"], best[0], "pairs/s", goal=goal,
-                   peer_name=best[1])
-        report.row(f"{shape}, {precision}: products, share of the probed peak", middle["product_gflops"] / peak[precision],
-                   goal=0.6)
-        report.note(f"{shape}, {precision}: {middle['tracks_per_title']:.1f} tracks a title, {middle['nodes_per_pair']:.2f} nodes a pair, "
-                    f"{100 * middle['product_share']:.0f} % of a step in products at {middle['product_gflops']:.0f} GFLOP/s, "
-                    f"{middle['step_gflops']:.0f} GFLOP/s over the whole step, {100 * middle['update_share']:.1f} % in norm and AdamW.")
-        return middle, best[0]
-
-    if "small" in args.parts:
-        compare("flan-t5-small", "fp32", 64, 4, 20, ["fp32"], 2, [32, 64, 128, 256])
-        compare("flan-t5-small", "bf16", 64, 6, 20, ["autocast", "bf16"], 2, [32, 64, 128, 256])
-    if "base" in args.parts:
-        compare("flan-t5-base", "fp32", 64, 2, 12, ["fp32"], 1, [32, 64])
-    if "base-bf16" in args.parts:
-        compare("flan-t5-base", "bf16", 64, 3, 12, ["autocast", "bf16"], 1, [32, 64, 128])
-    if "steps" in args.parts:
-        lines = ["| shape | precision | titles a step | steps/s | pairs/s | products | norm and AdamW | packing | all else |",
-                 "| --- | --- | --- | --- | --- | --- | --- | --- | --- |"]
-        for shape in ("flan-t5-small", "demo"):
-            for precision in ("fp32", "bf16"):
-                for titles in (4, 16, 64):
-                    steps = {"demo": 2000, "flan-t5-small": 80}[shape] // titles
-                    found = ours(vocabulary, shape, precision, titles, max(steps, 4))
-                    rest = 1 - found["product_share"] - found["update_share"] - found["pack_share"]
-                    lines.append(f"| {shape} | {precision} | {titles} | {found['steps_per_s']:.2f} | {found['pairs_per_s']:.0f} | "
-                                 f"{100 * found['product_share']:.0f} % | {100 * found['update_share']:.0f} % | "
-                                 f"{100 * found['pack_share']:.1f} % | {100 * rest:.0f} % |")
-        report.note("Steps a second and where the time of a step goes. `demo`: d_model 128, 4 heads of 32, d_ff 384, 2 + 2 layers.\n\n"
-                    + "\n".join(lines))
-    if "memory" in args.parts:
-        kept, again = (ours(vocabulary, "flan-t5-base", "fp32", 32, 2, flag) for flag in (False, True))
-        report.note(f"`--checkpoint-activations`, flan-t5-base, fp32, 32 titles a step: peak memory {kept['peak_memory_mib']} MiB and "
-                    f"{again['peak_memory_mib']} MiB with it, {kept['pairs_per_s']:.0f} and {again['pairs_per_s']:.0f} pairs/s.")
-    if "ranks" in args.parts:
-        sides = bench.interleaved(args.runs, two=lambda: rank_speed(2, 1), one=lambda: rank_speed(1, 2),
-                                  zero=lambda: rank_speed(2, 1, "--zero"))
-        speed = {name: bench.median([run["pairs_per_s"] for run in runs]) for name, runs in sides.items()}
-        report.row("flan-t5-small, fp32, 64 titles a step: two ranks with one thread", speed["two"], speed["one"], "pairs/s", goal=0.9,
-                   peer_name="one rank with two threads")
-        report.row("the same with --zero", speed["zero"], speed["one"], "pairs/s", peer_name="one rank with two threads")
-        report.row("two ranks: exposed communication, share of a step", bench.median([run["exposed"] for run in sides["two"]]), goal=0.1,
-                   lower_is_better=True)
-    report.write([versions] if versions else [])
+    found = [json.loads(path.read_text()) for path in (WORK / f"measured-{part}.json" for part in PARTS) if path.exists()]
+    report.rows = [row for part in found for row in part["rows"]]
+    report.notes = [note for part in found for note in part["notes"]]
+    report.note("The parts were measured apart:\n\n" + "\n".join(f"- {part['origin']}" for part in found))
+    report.write(sorted({part["versions"] for part in found if part["versions"]}))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ TEST(KeepFreedMemory, TakesLargeBuffersFromWhatWasFreedBefore) {
     const auto info = mallinfo2();
     return info.arena + info.hblkhd;  // what the C library has from the system
   };
-  constexpr size_t kSize = size_t{20} << 20;
+  constexpr size_t kSize = size_t{200} << 20;  // more than glibc would keep by itself
   const auto allocate = [] {
     void* const buffer = std::malloc(kSize);
     *static_cast<volatile char*>(buffer) = 1;  // the compiler would leave out an unused pair

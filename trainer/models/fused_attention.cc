@@ -130,9 +130,11 @@ void round_into(const at::Tensor& sums, at::Tensor& out, int64_t column) {
   const int64_t rows = sums.size(0), width = sums.size(1);
   const auto* from = sums.const_data_ptr<float>();
   auto* to = out.mutable_data_ptr<BFloat16>() + column;
-  for (int64_t r = 0; r < rows; ++r) {
-    to_bfloat16(from + r * width, to + r * out.stride(0), width);
-  }
+  at::parallel_for(0, rows, rows_per_task(width), [&](int64_t first, int64_t last) {
+    for (int64_t r = first; r < last; ++r) {
+      to_bfloat16(from + r * width, to + r * out.stride(0), width);
+    }
+  });
 }
 
 // Keeps for the backward pass what came in, and behind it the probabilities.

@@ -15,6 +15,7 @@
 
 #include "dist/runtime/errors.h"
 #include "ids/gemm.h"
+#include "ids/transposed_gemm.h"
 #include "ids/vectorize.h"
 #include "trainer/models/fused_support.h"
 #include "trainer/models/vector_math.h"
@@ -38,25 +39,27 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float b
   }
 }
 
-// to += from
-TUTTI_VECTORIZED void add_rounded(const BFloat16* from, float* to, int64_t size) {
+// to = a + b; `to` may be `a`
+TUTTI_VECTORIZED void add_rounded(const float* a, const BFloat16* b, float* to, int64_t size) {
   lanes::each(
       size, [&](int64_t i, int64_t n) __attribute__((always_inline)) {
-        lanes::Vec a, b;
-        lanes::get(from + i, n, a);
-        lanes::get(to + i, n, b);
-        lanes::put(to + i, n, a + b);
+        lanes::Vec x, y;
+        lanes::get(a + i, n, x);
+        lanes::get(b + i, n, y);
+        lanes::put(to + i, n, x + y);
       });
 }
-void add_into(const at::Tensor& from, at::Tensor& to) {
+// `a` and `to` fp32, `b` bf16, all contiguous.
+void add(const at::Tensor& a, const at::Tensor& b, at::Tensor& to) {
   if (!is_fused(to)) {
-    to.add_(from);
+    at::add_out(to, a, b);
     return;
   }
-  const auto* source = from.const_data_ptr<BFloat16>();
-  auto* target = to.mutable_data_ptr<float>();
+  const auto* x = a.const_data_ptr<float>();
+  const auto* y = b.const_data_ptr<BFloat16>();
+  auto* out = to.mutable_data_ptr<float>();
   at::parallel_for(0, to.numel(), rows_per_task(1), [&](int64_t first, int64_t last) {
-    add_rounded(source + first, target + first, last - first);
+    add_rounded(x + first, y + first, out + first, last - first);
   });
 }
 
@@ -86,9 +89,10 @@ void add_weight_gradient(const Weight& weight, const at::Tensor& g, const at::Te
     multiply(g.t(), x, grad, /*beta=*/1);
     return;
   }
+  if (is_fused(grad) && ids::add_transposed_product(g, x, grad)) return;
   at::Tensor rounded = at::empty(grad.sizes(), g.options());
   multiply(g.t(), x, rounded, /*beta=*/0);
-  add_into(rounded, grad);
+  add(grad, rounded, grad);
 }
 
 // The edges of a node whose inputs are `inputs` and then the weight's parameters.
@@ -169,8 +173,8 @@ at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const We
       out = at::empty({x.size(0), weight.compute.size(0)}, x.options());
       multiply(x, weight.compute.t(), out, /*beta=*/0);
       if (has_residual) {
-        at::Tensor sum = residual.detach().clone();
-        add_into(out, sum);
+        at::Tensor sum = at::empty(residual.sizes(), residual.options());
+        add(residual.detach().contiguous(), out, sum);
         out = sum;
       }
     }
