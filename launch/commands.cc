@@ -11,6 +11,8 @@ std::span<const Command> all_commands() {
        run_synth},
       {"inspect", "what an artefact holds: counts, quantiles, splits", run_inspect},
       {"embed cf", "tracks as vectors, from the playlists they share -> embeddings", run_embed_cf},
+      {"embed text", "tracks as vectors, from the titles of their playlists -> embeddings",
+       run_embed_text},
       {"embed evaluate", "how well such vectors continue playlists: to tune embed cf by",
        run_embed_evaluate},
       {"embed fold-in", "vectors for tracks that came later; known ones stay -> embeddings",
