@@ -19,6 +19,8 @@ std::span<const Command> all_commands() {
        run_embed_fold_in},
       {"embed import", "vectors of your own (.npy, safetensors, HDF5) -> embeddings",
        run_embed_import},
+      {"embed rq-vae", "vectors as latents of an RQ-VAE, with its codebooks -> embeddings",
+       run_embed_rq_vae},
       {"ids build", "vectors -> short token IDs, one for each track -> ID table", run_ids_build},
       {"ids report", "how good an ID table is -> JSON, HTML with plots", run_ids_report},
       {"ids drift", "how far a catalogue has moved away from an ID table", run_ids_drift},
