@@ -69,7 +69,7 @@ TUTTI_VECTORIZED void pair_rows(const BFloat16* even, const BFloat16* odd, uint3
   for (; i < n; ++i) out[i] = pair_at(even, odd, i);
 }
 
-// Eight rows of eight 32-bit numbers, transposed in three rounds: neighbours, pairs of them, halves.
+// Eight rows of eight numbers, transposed in three rounds: neighbours, pairs of them, halves.
 [[gnu::always_inline]] inline void transpose_block(Pairs (&rows)[kBlock]) {
   Pairs one[kBlock], two[kBlock];
   for (int64_t i = 0; i < kBlock; i += 2) {

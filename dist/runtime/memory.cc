@@ -22,7 +22,7 @@ int64_t peak_memory_bytes() {
 
 void keep_freed_memory() {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_MAX, 0);         // no mapping of its own for a large buffer: it would go when freed
+  mallopt(M_MMAP_MAX, 0);         // a mapping of its own would go with the buffer
   mallopt(M_TRIM_THRESHOLD, -1);  // the end of the heap is never given back
 #endif
 }

@@ -71,7 +71,9 @@ def machine():
 
 
 def commit():
-    return _output_of("git", "describe", "--always", "--dirty") or "unknown"
+    """The commit of the tree, -dirty when more than pages differ from it: results of one part are pages to the next."""
+    changed = _output_of("git", "status", "--porcelain", "--untracked-files=no", "--", ".", ":!docs")
+    return (_output_of("git", "describe", "--always") or "unknown") + ("-dirty" if changed else "")
 
 
 class Report:
