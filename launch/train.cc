@@ -97,7 +97,6 @@ void check(TrainArgs& a) {
   check(a.distribution);
   check(a.watch);
   check(a.stop);
-  a.loop.data.packing.softmax = a.model.softmax;
   a.model.requests = a.loop.data.requests;
   a.loop.trainer.dropout = a.model.dropout;
   a.loop.trainer.dropout_seed = a.loop.seed;
@@ -130,6 +129,8 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
   const data::Dataset dataset = open_dataset(a.dataset, a.start, comm);
   const ids::LoadedIdTable ids = ids::read_id_table(a.ids);
   require_made_from(a.ids, ids.manifest, "dataset", dataset.manifest());
+  settle_softmax(a.model, ids.table);
+  a.loop.data.packing.softmax = a.model.softmax;
   require_agreement(comm, {{"the program", hash_of_this_program()},
                            {"the options", options.resolved().dump()},
                            {"the dataset", dataset.manifest().hash},

@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "checkpoints/softmax.h"
+#include "ids/id_table.h"
 #include "launch/options.h"
 #include "trainer/models/t5.h"
 #include "trainer/models/training_form.h"
@@ -36,6 +37,8 @@ void declare(Options& options, ModelArgs& a);
                          const std::string& expected, const std::string& cure = "");
 // UsageError naming the option; resolves names (a base that is an encoder becomes `encoder`).
 void check(ModelArgs& a);
+// IDs of text have no levels: what is normalised over the level is over all ID rows there.
+void settle_softmax(ModelArgs& a, const ids::IdTable& table);
 // Resolves --text-rows auto: what the run had that goes on or is started from (`state` of its
 // checkpoint, else empty);
 // of a new run, dense where the vocabulary starts from nothing, sparse where it is pretrained.
