@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# strategies_test.sh TUTTI: IDs of names and integers go the whole road, refuse what they are not made for.
+# strategies_test.sh TUTTI: IDs of names and integers go the whole road, refuse what they are not made for, and stand beside each other in
+# the table of compare-ids, which goes on where it was left.
 set -euo pipefail
 # shellcheck source=tests/support/program_test.sh
 source "$(dirname "${BASH_SOURCE[0]}")/../support/program_test.sh" "$1"
@@ -71,4 +72,88 @@ quietly "$tutti" train --dataset data --titles-per-step 4 --ids in-pieces --base
 grep -q 'ID rows start from' out.txt
 quietly "$tutti" train --dataset data --titles-per-step 4 --ids track-integer --base base --out digits-on-base --steps 1 --start-ids text
 ! grep -q 'ID rows start from' out.txt || exit 1
-echo "ok: pieces of a base"
+
+# The table. A study that is stopped goes on; a strategy that is added is all that is made anew.
+cat >study.ini <<'INI'
+[compare-ids]
+reference = names
+beam = 10
+max-queries = 20
+free-titles = 8
+[embed cf]
+dim = 64
+epochs = 2
+[train]
+steps = 4
+softmax = ids
+validate-every = 0
+titles-per-step = 4
+d-model = 16
+d-kv = 4
+num-heads = 2
+d-ff = 16
+num-layers = 1
+num-decoder-layers = 1
+vocabulary-size = 300
+[ids names]
+strategy = artist-track-name
+pieces = 300
+[ids codes]
+embeddings = cf
+levels = 2
+num-codes = 4
+INI
+compare=("$tutti" compare-ids --config study.ini --dataset data --out study)
+TUTTI_STEPS=9 TUTTI_LEVELS=3 quietly "${compare[@]}"
+cp study/comparison.json first.json
+touch -d '2001-01-01' study/*/ids/manifest.json study/*/run/log.jsonl study/*/result-*.json
+printf '[ids integers]\nstrategy = track-integer\n' >>study.ini
+quietly "${compare[@]}"
+python3 - <<'PYTHON'
+import csv, glob, json, os, time
+first, second = (json.load(open(name)) for name in ("first.json", "study/comparison.json"))
+assert [row["strategy"] for row in second["rows"]] == ["names", "codes", "integers"], second["rows"]
+assert second["rows"][:2] == first["rows"], "kept"
+assert second["rows"][0]["ratio"] in (0, 1), second["rows"][0]
+for row, cell in zip(second["rows"], second["cells"]):
+    hits = sum(cell["hits"].values(), [])
+    assert abs(row["hits@10"] - sum(hits) / len(hits)) < 1e-12, row
+    assert 0 <= row["invalid_share"] <= 1 and row["decoding_steps"] > 0 and row["rows_added"] > 0
+    assert cell["step"] == 4, "variables of the environment do not reach the commands of a study"
+assert second["rows"][1]["tracks_not_alone"] > 0 and second["rows"][2]["tracks_not_alone"] == 0
+old = [path for path in glob.glob("study/*/run/log.jsonl") if os.path.getmtime(path) < time.time() - 1e8]
+assert len(old) == 2, old
+assert len(list(csv.reader(open("study/comparison.csv")))) == 4
+assert "| integers |" in open("study/comparison.md").read()
+PYTHON
+sed -i 's/^steps = 4/steps = 40/' study.ini
+status=0
+"$tutti" compare-ids --config study.ini --dataset data --out stopping >out.txt 2>&1 </dev/null &
+pid=$!
+for ((i = 0; i < 2000; ++i)); do
+  if grep -qs '"step"' stopping/names-*/run/log.jsonl; then break; fi  # only then signals are heard
+  sleep 0.01
+done
+kill -USR2 "$pid"
+wait "$pid" || status=$?
+[[ "$status" == 5 || "$status" == 0 ]] || { cat out.txt && exit 1; }
+quietly "$tutti" compare-ids --config study.ini --dataset data --out stopping
+python3 -c 'import json; assert all(cell["step"] == 40 for cell in json.load(open("stopping/comparison.json"))["cells"])'
+refused 2 '[ids' "$tutti" compare-ids --config study.ini --dataset data --out none --reference nobody
+refused 2 '--dataset' "$tutti" compare-ids --config study.ini --out none
+printf '[trane]\nsteps = 1\n' >>study.ini
+refused 2 '[trane]' "$tutti" compare-ids --config study.ini --dataset data --out none
+# Every option of the studies that are shipped is one.
+python3 - "$tutti" "$support/../../launch/studies"/*.ini <<'PYTHON'
+import configparser, functools, re, subprocess, sys
+@functools.cache
+def options(command):
+    return set(re.findall(r"^  --([a-z-]+)", subprocess.run([sys.argv[1], *command.split(), "--help"], capture_output=True, text=True).stdout, re.M))
+for path in sys.argv[2:]:
+    study = configparser.ConfigParser()
+    study.read(path)
+    for section in study.sections():
+        command = "ids build" if section.startswith("ids ") else section
+        assert set(study[section]) <= options(command), (path, section, set(study[section]) - options(command))
+PYTHON
+echo "ok: compare-ids"
