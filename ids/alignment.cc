@@ -120,6 +120,7 @@ Codebooks turn_to_rows(RowSource& rows, std::span<const int32_t> codes, const Co
   Codebooks result = codebooks;
   result.mean = turned(rotation, codebooks.mean, dim);
   for (auto& level : result.levels) level.values = turned(rotation, level.values, dim);
+  result.atoms.values = turned(rotation, result.atoms.values, dim);
   return result;
 }
 

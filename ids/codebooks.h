@@ -32,11 +32,15 @@ struct Codebook {
   }
 };
 
-// A residual quantizer: x' = scaled(x) - mean is close to levels[0][c0] + levels[1][c1] + ...
+// What decodes codes: x' = scaled(x) - mean is close to levels[0][c0] + levels[1][c1] + ...
+// Without atoms the codes are those of a residual quantizer: the path whose sum is nearest. With
+// atoms (dictionary.h) they are the atoms that a matching pursuit takes, the heaviest first: code
+// 2 m + s is atom m with a weight above (s = 0) or below (s = 1) zero.
 struct Codebooks {
   NormHandling norm = NormHandling::kRaw;
   std::vector<float> mean;  // [D]
   std::vector<Codebook> levels;
+  Codebook atoms{};  // [M, D] of length 1; levels have 2 M codes each
 
   int64_t dim() const { return static_cast<int64_t>(mean.size()); }
   int64_t num_levels() const { return static_cast<int64_t>(levels.size()); }

@@ -56,11 +56,17 @@ void EmbeddingsWriter::append(std::span<const float> values, std::span<const int
   impl_->num_rows += std::ssize(support);
 }
 
-Manifest EmbeddingsWriter::finish(const Manifest& dataset, nlohmann::json config) {
+std::filesystem::path EmbeddingsWriter::file(const std::string& name) const {
+  return impl_->writer.file(name);
+}
+
+Manifest EmbeddingsWriter::finish(const Manifest& dataset, nlohmann::json config,
+                                  std::map<std::string, std::string> made_from) {
   impl_->file.close();
   Manifest manifest;
   manifest.counts = {{"rows", impl_->num_rows}, {"dim", impl_->dim}};
   manifest.config = std::move(config);
+  manifest.made_from = std::move(made_from);
   manifest.made_from["dataset"] = dataset.hash;
   return impl_->writer.commit(std::move(manifest));
 }

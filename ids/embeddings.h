@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include <nlohmann/json.hpp>
@@ -37,8 +39,12 @@ class EmbeddingsWriter {
   // The next rows. `values` [n, dim], `support` [n]. DataError naming the first row that is not
   // finite.
   void append(std::span<const float> values, std::span<const int32_t> support);
-  // `config`: the resolved options, `dataset`: whose catalogue the rows follow.
-  Manifest finish(const Manifest& dataset, nlohmann::json config);
+  // Where to write a further file of the artefact, before finish().
+  std::filesystem::path file(const std::string& name) const;
+  // `config`: the resolved options, `dataset`: whose catalogue the rows follow, `made_from`: what
+  // else they were made from.
+  Manifest finish(const Manifest& dataset, nlohmann::json config,
+                  std::map<std::string, std::string> made_from = {});
 
  private:
   struct Impl;

@@ -109,6 +109,10 @@ struct IdTableExtras {
 Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
                         const IdTableExtras& extras, bool overwrite);
 
+// Codebooks alone, as codebooks.h5 of a table holds them. DataError naming what is wrong.
+void write_codebooks(const std::filesystem::path& path, const Codebooks& codebooks);
+Codebooks read_codebooks_file(const std::filesystem::path& path);
+
 // What encodes a vector as the table's codes: read from the artefact's codebooks.h5. DataError when
 // it has none.
 Codebooks read_codebooks(const std::filesystem::path& id_table);

@@ -100,17 +100,19 @@ void check_table(const std::string& file, const IdTable& table) {
   }
 }
 
-void write_codebooks(const std::filesystem::path& path, const Codebooks& codebooks) {
-  auto file = data::Hdf5File::create(path);
-  file.set_attribute("norm", std::string(name_of(codebooks.norm)));
-  file.set_attribute("levels", codebooks.num_levels());
-  file.write<float>("mean", codebooks.mean, data::Storage::kRaw);
-  for (int64_t l = 0; l < codebooks.num_levels(); ++l) {
-    const auto& level = codebooks.levels[l];
-    file.write_matrix<float>(level_name(l), level.values, level.dim);
-    if (!level.prices.empty()) file.write<float>(prices_name(l), level.prices, data::Storage::kRaw);
+Codebook read_atoms(const data::Hdf5File& file, const std::string& file_name, int64_t dim) {
+  const auto shape = file.shape("atoms");
+  if (shape.size() != 2 || shape[0] < 1 || shape[1] != dim) {
+    refuse(file_name, "'atoms'", fmt::format("shape [{}]", fmt::join(shape, ", ")),
+           fmt::format("[atoms, {}]", dim));
   }
-  file.close();
+  Codebook atoms{shape[0], dim, file.read<float>("atoms")};
+  const int64_t not_finite = find_non_finite(atoms.values.data(), std::ssize(atoms.values));
+  if (not_finite >= 0) {
+    refuse(file_name, fmt::format("'atoms' row {}", not_finite / dim),
+           fmt::format("{}", atoms.values[not_finite]), "finite values");
+  }
+  return atoms;
 }
 
 void write_ids(const std::filesystem::path& path, const IdTable& table) {
@@ -207,19 +209,41 @@ Manifest write_id_table(const std::filesystem::path& out, const IdTable& table,
   return writer.commit(std::move(manifest));
 }
 
+void write_codebooks(const std::filesystem::path& path, const Codebooks& codebooks) {
+  auto file = data::Hdf5File::create(path);
+  file.set_attribute("norm", std::string(name_of(codebooks.norm)));
+  file.set_attribute("levels", codebooks.num_levels());
+  file.write<float>("mean", codebooks.mean, data::Storage::kRaw);
+  if (codebooks.atoms.num_codes > 0) {
+    file.write_matrix<float>("atoms", codebooks.atoms.values, codebooks.atoms.dim);
+  }
+  for (int64_t l = 0; l < codebooks.num_levels(); ++l) {
+    const auto& level = codebooks.levels[l];
+    file.write_matrix<float>(level_name(l), level.values, level.dim);
+    if (!level.prices.empty()) file.write<float>(prices_name(l), level.prices, data::Storage::kRaw);
+  }
+  file.close();
+}
+
 Codebooks read_codebooks(const std::filesystem::path& id_table) {
   const auto manifest = read_manifest(id_table, kKind);
-  const std::string file_name = (id_table / kCodebooksFile).string();
+  const auto path = id_table / kCodebooksFile;
   if (!manifest.files.contains(kCodebooksFile)) {
     const std::string strategy = manifest.config.value("strategy", "semantic");
-    throw DataError({file_name, "", "no codebooks: IDs by --strategy " + strategy,
+    throw DataError({path.string(), "", "no codebooks: IDs by --strategy " + strategy,
                      "a table of semantic IDs", kCure});
   }
-  const auto file = data::Hdf5File::open(file_name);
+  return read_codebooks_file(path);
+}
+
+Codebooks read_codebooks_file(const std::filesystem::path& path) {
+  const std::string file_name = path.string();
+  const auto file = data::Hdf5File::open(path);
   Codebooks codebooks;
   codebooks.norm = norm_handling(file.string_attribute("norm"));
   codebooks.mean = file.read<float>("mean");
   const int64_t num_levels = file.int64_attribute("levels");
+  if (file.has("atoms")) codebooks.atoms = read_atoms(file, file_name, codebooks.dim());
   for (int64_t l = 0; l < num_levels; ++l) {
     const auto shape = file.shape(level_name(l));
     if (shape.size() != 2 || shape[1] != codebooks.dim()) {
@@ -228,6 +252,10 @@ Codebooks read_codebooks(const std::filesystem::path& id_table) {
              fmt::format("[codes, {}]", codebooks.dim()));
     }
     codebooks.levels.push_back({shape[0], shape[1], file.read<float>(level_name(l))});
+    if (codebooks.atoms.num_codes > 0 && shape[0] != 2 * codebooks.atoms.num_codes) {
+      refuse(file_name, "'" + level_name(l) + "'", fmt::format("{} codes", shape[0]),
+             fmt::format("two for each of {} atoms", codebooks.atoms.num_codes));
+    }
     const auto& values = codebooks.levels.back().values;
     const int64_t not_finite = find_non_finite(values.data(), std::ssize(values));
     if (not_finite >= 0) {

@@ -13,6 +13,7 @@
 #include "ids/code_matching.h"
 #include "ids/fixed_point.h"
 #include "ids/residual_rows.h"
+#include "ids/row_budget.h"
 #include "ids/vector_ops.h"
 
 namespace tutti::ids {
@@ -235,6 +236,24 @@ const char* name_of(RebuildTier tier) {
   TUTTI_CHECK(false, "a RebuildTier of no name");
 }
 
+int64_t rebuild_bytes(const Codebooks& codebooks, const RebuildOptions& options,
+                      const RowSource::Extent& extent, int num_threads, bool is_root) {
+  const int64_t dim = extent.dim, levels = codebooks.num_levels();
+  ResidualQuantizerOptions quantizer;
+  quantizer.beam = options.beam;
+  quantizer.refit_rounds = options.refit_rounds;
+  quantizer.num_codes.clear();
+  for (const auto& level : codebooks.levels) quantizer.num_codes.push_back(level.num_codes);
+  const int64_t most = *std::ranges::max_element(quantizer.num_codes);
+  const int64_t own = extent.count * (8 * levels + 25);  // known and new codes, errors
+  const int64_t gathered = extent.total * (4 * levels + 1);
+  const int64_t turning = num_threads * (8 * kRowBlock * dim + 24 * dim * dim);
+  const int64_t matching = 16 * most * most;
+  const int64_t joined = is_root ? extent.total * (12 * levels + 70) : 0;
+  return own + gathered + joined + std::max(turning, matching) +
+         quantizer_bytes(quantizer, extent, num_threads);
+}
+
 RebuiltIds rebuild_ids(RowSource& rows, const IdTable& old, const data::StringTable& old_keys,
                        const Codebooks& old_codebooks, const CatalogChange& change,
                        const TrackOrder& tracks, const RebuildOptions& options, Communicator& comm,
@@ -242,6 +261,10 @@ RebuiltIds rebuild_ids(RowSource& rows, const IdTable& old, const data::StringTa
   BeamEncoder::check_beam(options.beam);
   if (!(options.tolerance >= 0)) {
     throw UsageError({"", "--tolerance", fmt::format("{}", options.tolerance), "at least 0", ""});
+  }
+  if (options.tier == RebuildTier::kRebuild && old_codebooks.atoms.num_codes > 0) {
+    throw UsageError({"", "--tier", "rebuild, for codes of a dictionary", "append or refresh",
+                      "only the codebooks of rq-kmeans are trained on"});
   }
   TUTTI_CHECK(old.id_length() == old_codebooks.num_levels() + 1 &&
                   rows.dim() == old_codebooks.dim() && std::ssize(change.known) == rows.total(),

@@ -53,6 +53,11 @@ struct RebuildReport {          // equal on every rank but for what rank 0 count
   GroupReport groups;                      // on rank 0
 };
 
+// Bytes that a rank needs for any tier, beside the rows and what it holds of the old table: codes,
+// errors, what rank 0 joins, and what a quantizer needs (row_budget.h).
+int64_t rebuild_bytes(const Codebooks& codebooks, const RebuildOptions& options,
+                      const RowSource::Extent& extent, int num_threads, bool is_root);
+
 struct RebuiltIds {
   IdTable table;  // on rank 0, without retired vectors elsewhere
   Codebooks codebooks;

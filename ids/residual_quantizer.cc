@@ -2,8 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
-#include <memory>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,48 +11,13 @@
 #include "ids/beam_encoder.h"
 #include "ids/fixed_point.h"
 #include "ids/joint_refit.h"
+#include "ids/matching_pursuit.h"
+#include "ids/quantizer_rows.h"
 #include "ids/residual_rows.h"
-#include "ids/sampled_rows.h"
 #include "ids/vector_ops.h"
 
 namespace tutti::ids {
 namespace {
-
-// Adds what the threads gathered and reduces it over all ranks.
-std::vector<int64_t> total_of(std::vector<std::vector<int64_t>>& threads, Communicator& comm) {
-  auto& total = threads[0];
-  for (size_t t = 1; t < threads.size(); ++t) {
-    for (size_t i = 0; i < total.size(); ++i) total[i] += threads[t][i];
-  }
-  comm.all_reduce_sum(std::span<int64_t>(total));
-  return std::move(total);
-}
-
-std::vector<float> mean_of_rows(RowSource& rows, double largest, Communicator& comm,
-                                ThreadPool& pool) {
-  const double scale = fixed_point_scale(rows.total(), largest);
-  const int64_t dim = rows.dim();
-  std::vector<std::vector<int64_t>> threads(pool.num_threads(), std::vector<int64_t>(dim));
-  rows.for_each_block(pool, [&](const float* values, const RowBlock& part, int t) {
-    for (int64_t i = 0; i < part.count; ++i) {
-      add_fixed_point(values + i * dim, dim, scale, threads[t].data());
-    }
-  });
-  std::vector<float> mean;
-  for (const int64_t sum : total_of(threads, comm)) {
-    mean.push_back(static_cast<float>(static_cast<double>(sum) / scale /
-                                      static_cast<double>(std::max<int64_t>(1, rows.total()))));
-  }
-  return mean;
-}
-
-// Scores are sums of squares in fp32.
-void check_range(double largest, int64_t dim) {
-  const double limit = std::sqrt(std::numeric_limits<float>::max() / 64 / static_cast<double>(dim));
-  if (largest < limit) return;
-  throw DataError({"", "", fmt::format("a value of magnitude {:.3g}", largest),
-                   fmt::format("at most {:.3g}", limit), "scale the vectors, or use --norm unit"});
-}
 
 void check_options(const ResidualQuantizerOptions& options) {
   if (options.num_codes.empty()) {
@@ -69,12 +33,6 @@ void check_options(const ResidualQuantizerOptions& options) {
     throw UsageError({"", "--sample", fmt::format("{}", options.sample_rows),
                       fmt::format("at least one row a code, {}, or 0 for all rows", most), ""});
   }
-}
-
-double to_decibel(int64_t signal, int64_t error) {
-  if (signal == 0) return 0;  // all rows equal: nothing to stand for
-  return 10 *
-         std::log10(static_cast<double>(signal) / static_cast<double>(std::max<int64_t>(1, error)));
 }
 
 // Rounds of encoding and least squares; keeps the last codebooks that lowered the error.
@@ -102,17 +60,11 @@ Codebooks train_residual_quantizer(RowSource& all_rows, const ResidualQuantizerO
   if (!statistics) statistics = &unwanted;
   Codebooks codebooks;
   codebooks.norm = options.norm;
-  ResidualRows scaled(all_rows, options.norm, {});
-  const double largest = max_abs_of_finite(scaled, comm, pool);
-  check_range(largest, all_rows.dim());
-  std::unique_ptr<SampledRows> sample;
-  if (options.sample_rows > 0 && options.sample_rows < all_rows.total()) {
-    sample = std::make_unique<SampledRows>(all_rows, options.sample_rows, options.seed);
-  }
-  RowSource& rows = sample ? sample->rows() : all_rows;
-  ResidualRows unshifted(rows, options.norm, {});
+  const QuantizerRows training =
+      rows_to_train_on(all_rows, options.norm, options.sample_rows, options.seed, comm, pool);
+  RowSource& rows = *training.rows;
   statistics->trained_on = rows.total();
-  codebooks.mean = mean_of_rows(unshifted, largest, comm, pool);
+  codebooks.mean = training.mean;
   std::vector<int32_t> codes;
   for (size_t l = 0; l < options.num_codes.size(); ++l) {
     if (l > 0) codes = encode(rows, codebooks, options.beam, pool);
@@ -164,6 +116,7 @@ Codebooks refine_residual_quantizer(RowSource& rows, const Codebooks& start,
 
 std::vector<int32_t> encode(RowSource& rows, const Codebooks& codebooks, int beam,
                             ThreadPool& pool) {
+  if (codebooks.atoms.num_codes > 0) return encode_by_atoms(rows, codebooks, pool);
   const BeamEncoder encoder(codebooks, beam);
   std::vector<BeamEncoder::Scratch> threads(pool.num_threads());
   std::vector<int32_t> codes(rows.count() * codebooks.num_levels());

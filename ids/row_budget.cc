@@ -37,6 +37,20 @@ int64_t quantizer_bytes(const ResidualQuantizerOptions& options, const RowSource
   return codes + std::max({lloyd + seeding, encoder, refit});
 }
 
+int64_t dictionary_bytes(const DictionaryOptions& options, const RowSource::Extent& extent,
+                         int num_threads) {
+  const int64_t dim = extent.dim, threads = num_threads;
+  const int64_t atoms = options.num_atoms, levels = options.num_levels;
+  ResidualQuantizerOptions start;  // its k-means, and the fit of all levels' codes
+  start.num_codes.assign(levels, 2 * atoms);
+  start.refit_rounds = options.fit_codes ? 1 : 0;
+  start.sample_rows = options.sample_rows;
+  const int64_t codes = 8 * levels * extent.count;
+  const int64_t sums = 8 * atoms * (atoms + dim) * (threads + 1);
+  const int64_t pursuit = 4 * (atoms + 48) * (atoms + dim + threads * 10);
+  return codes + sums + pursuit + quantizer_bytes(start, extent, num_threads);
+}
+
 BudgetedRows open_rows(const EmbeddingsFile& file, const Range& own, int64_t budget_bytes,
                        const data::StringTable* track_keys) {
   const int64_t row_bytes = file.dim() * static_cast<int64_t>(sizeof(float));

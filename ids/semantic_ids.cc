@@ -37,6 +37,10 @@ void check_options(const SemanticIdOptions& options, int64_t num_tracks) {
     throw UsageError(
         {"", "--spill-tolerance", fmt::format("{}", spill.tolerance), "at least 0", ""});
   }
+  if (spill.group_cap > 0 && options.kind == QuantizerKind::kDictionary) {
+    throw UsageError({"", "--group-cap", fmt::format("{}", spill.group_cap),
+                      "0 with --quantizer dictionary", "its tracks have no other path to go to"});
+  }
   if (spill.group_cap > 0 && options.quantizer.beam < 2) {
     throw UsageError({"", "--beam", fmt::format("{}", options.quantizer.beam),
                       "at least 2 with --group-cap",
@@ -150,6 +154,49 @@ SpillReport spill_crowded(RowSource& rows, const TrackOrder& tracks,
 
 }  // namespace
 
+const char* name_of(QuantizerKind kind) {
+  switch (kind) {
+    case QuantizerKind::kResidual:
+      return "rq-kmeans";
+    case QuantizerKind::kDictionary:
+      return "dictionary";
+    case QuantizerKind::kGiven:
+      return "rq-vae";
+  }
+  TUTTI_CHECK(false, "a QuantizerKind of no name");
+}
+
+QuantizerKind quantizer_kind(const std::string& name) {
+  for (const auto kind :
+       {QuantizerKind::kResidual, QuantizerKind::kDictionary, QuantizerKind::kGiven}) {
+    if (name == name_of(kind)) return kind;
+  }
+  throw UsageError({"", "--quantizer", "'" + name + "'", "rq-kmeans, dictionary or rq-vae", ""});
+}
+
+DictionaryOptions dictionary_of(const ResidualQuantizerOptions& options) {
+  const auto refuse = [](const char* option, const std::string& found,
+                         const std::string& expected) {
+    throw UsageError({"", option, found, expected + " with --quantizer dictionary", ""});
+  };
+  TUTTI_CHECK(!options.num_codes.empty());
+  for (const int64_t k : options.num_codes) {
+    if (k == options.num_codes[0] && k % 2 == 0) continue;
+    refuse("--num-codes", fmt::format("{}", k),
+           "the same even number on each level, an atom and its sign,");
+  }
+  if (options.balance != 0) refuse("--balance", fmt::format("{}", options.balance), "0");
+  DictionaryOptions dictionary;
+  dictionary.num_atoms = options.num_codes[0] / 2;
+  dictionary.num_levels = std::ssize(options.num_codes);
+  dictionary.norm = options.norm;
+  dictionary.max_steps = options.max_steps;
+  dictionary.fit_codes = options.refit_rounds > 0;
+  dictionary.sample_rows = options.sample_rows;
+  dictionary.seed = options.seed;
+  return dictionary;
+}
+
 IdTable make_id_table(const std::vector<int32_t>& codes, const std::vector<int32_t>& suffixes,
                       const Codebooks& codebooks, const std::string& space) {
   const int64_t num_levels = codebooks.num_levels();
@@ -183,8 +230,17 @@ SemanticIds build_semantic_ids(RowSource& rows, const std::vector<int64_t>& spli
   check_options(options, rows.total());
   SemanticIds result;
   auto start = std::chrono::steady_clock::now();
-  result.codebooks =
-      train_residual_quantizer(rows, options.quantizer, comm, pool, &result.quantizer);
+  if (options.kind == QuantizerKind::kDictionary) {
+    const DictionaryOptions dictionary = dictionary_of(options.quantizer);
+    result.codebooks = train_dictionary(rows, dictionary, comm, pool, &result.dictionary);
+    result.quantizer.trained_on = result.dictionary.trained_on;
+  } else if (options.kind == QuantizerKind::kGiven) {
+    result.codebooks = options.given;
+    result.quantizer.trained_on = rows.total();
+  } else {
+    result.codebooks =
+        train_residual_quantizer(rows, options.quantizer, comm, pool, &result.quantizer);
+  }
   result.train_s = seconds_since(start);
 
   start = std::chrono::steady_clock::now();

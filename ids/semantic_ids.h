@@ -7,6 +7,7 @@
 #include "data/string_table.h"
 #include "dist/communicator.h"
 #include "dist/runtime/thread_pool.h"
+#include "ids/dictionary.h"
 #include "ids/id_table.h"
 #include "ids/residual_quantizer.h"
 #include "ids/spill.h"
@@ -14,8 +15,21 @@
 
 namespace tutti::ids {
 
+enum class QuantizerKind {
+  kResidual,    // residual k-means
+  kDictionary,  // atoms of a dictionary, the heaviest first
+  kGiven,       // codebooks that came with the vectors: an RQ-VAE's
+};
+const char* name_of(QuantizerKind kind);                // "rq-kmeans", "dictionary", "rq-vae"
+QuantizerKind quantizer_kind(const std::string& name);  // UsageError naming the choices
+
+// Of an embeddings artefact whose vectors are latents of an RQ-VAE.
+constexpr const char* kRqVaeCodebooks = "codebooks.h5";
+
 struct SemanticIdOptions {
-  ResidualQuantizerOptions quantizer;
+  QuantizerKind kind = QuantizerKind::kResidual;
+  ResidualQuantizerOptions quantizer;  // of all kinds: see dictionary_of()
+  Codebooks given;                     // of kGiven
   SpillOptions spill;
   std::string space = "cf";  // where the vectors come from
 };
@@ -23,9 +37,10 @@ struct SemanticIdOptions {
 struct SemanticIds {
   IdTable table;  // on rank 0; empty elsewhere
   Codebooks codebooks;
-  QuantizerStatistics quantizer;  // of the final codes, after the spill
-  GroupReport groups;             // on rank 0
-  SpillReport spill;              // on rank 0
+  QuantizerStatistics quantizer;    // of the final codes, after the spill
+  DictionaryStatistics dictionary;  // of kDictionary, in the stead of quantizer.training
+  GroupReport groups;               // on rank 0
+  SpillReport spill;                // on rank 0
   double train_s = 0, encode_s = 0, unique_s = 0;
 };
 
@@ -34,6 +49,10 @@ struct TrackOrder {
   std::vector<int32_t> popularity;  // [num_tracks]
   data::StringTable keys;           // [num_tracks]
 };
+
+// The same for a dictionary: levels share its codes, two for each atom. UsageError when they are
+// not as many on each level, an odd number, or more is asked for than a dictionary has: balance.
+DictionaryOptions dictionary_of(const ResidualQuantizerOptions& options);
 
 // Quantizes the tracks' vectors and makes the codes unique: one token a level, then a suffix. Every
 // rank gives its rows; `split` [ranks + 1] says whose they are; `tracks` matter on rank 0 alone.
@@ -44,8 +63,8 @@ struct TrackOrder {
 // once, not on every rank. What needs vectors, the other paths of crowded tracks, is done by
 // their owners.
 //
-// UsageError when the tokens do not fit 32 bits or the spill options make no sense; errors of
-// train_kmeans.
+// UsageError when the tokens do not fit 32 bits or the spill options make no sense (a dictionary
+// has no other paths to go to); errors of train_kmeans.
 SemanticIds build_semantic_ids(RowSource& rows, const std::vector<int64_t>& split,
                                const TrackOrder& tracks, const SemanticIdOptions& options,
                                Communicator& comm, ThreadPool& pool);

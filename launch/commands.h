@@ -25,6 +25,8 @@ int run_import_csv(const std::vector<std::string>& args, Communicator& comm);
 int run_synth(const std::vector<std::string>& args, Communicator& comm);
 int run_inspect(const std::vector<std::string>& args, Communicator& comm);
 int run_embed_cf(const std::vector<std::string>& args, Communicator& comm);
+int run_embed_rq_vae(const std::vector<std::string>& args, Communicator& comm);
+int run_embed_text(const std::vector<std::string>& args, Communicator& comm);
 int run_embed_evaluate(const std::vector<std::string>& args, Communicator& comm);
 int run_embed_fold_in(const std::vector<std::string>& args, Communicator& comm);
 int run_embed_import(const std::vector<std::string>& args, Communicator& comm);

@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <charconv>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -17,6 +17,7 @@
 #include "launch/commands.h"
 #include "launch/evaluate/held_out.h"
 #include "launch/ids_build_catalog.h"
+#include "launch/level_codes.h"
 #include "launch/memory_size.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
@@ -25,7 +26,8 @@ namespace tutti::launch {
 namespace {
 
 struct BuildArgs {
-  std::string embeddings, dataset, out, num_codes = "256", norm = "damped", memory = "0";
+  std::string embeddings, dataset, out, num_codes = "256", norm = "damped", memory = "0",
+                                        quantizer = "rq-kmeans";
   int levels = 3, threads = 1;
   int64_t memory_bytes = 0;
   bool overwrite = false;
@@ -46,6 +48,10 @@ Options declare(BuildArgs& a) {
       .add("strategy", &a.catalog.strategy,
            "semantic | track-integer | artist-track-integer | artist-track-name")
       .add("embeddings", &a.embeddings, "semantic: embeddings folder, made from that dataset")
+      .add("quantizer", &a.quantizer,
+           "rq-kmeans; dictionary: a few atoms of a learned dictionary, the heaviest first; "
+           "rq-vae: the "
+           "codebooks of embeddings that `embed rq-vae` made")
       .add("levels", &a.levels, "codes a track, the suffix not counted")
       .add("num-codes", &a.num_codes,
            "codes to choose from: one number, or one a level (256,256,64)")
@@ -56,7 +62,8 @@ Options declare(BuildArgs& a) {
            "tracks that may share a code before some of them go to another; 0: any number")
       .add("spill-tolerance", &a.ids.spill.tolerance,
            "they go when their squared error grows by at most this share of it")
-      .add("max-steps", &a.ids.quantizer.max_steps, "k-means steps a level, at most")
+      .add("max-steps", &a.ids.quantizer.max_steps,
+           "k-means steps a level, or steps of the dictionary, at most")
       .add("refit", &a.ids.quantizer.refit_rounds,
            "rounds in which the codebooks of all levels are fitted together; 0: none")
       .add("balance", &a.ids.quantizer.balance,
@@ -72,28 +79,6 @@ Options declare(BuildArgs& a) {
   return options;
 }
 
-// "256" or "256,256,64" as one number a level.
-std::vector<int64_t> codes_of_levels(const std::string& text, int levels) {
-  const auto refuse = [&](const std::string& expected) {
-    throw UsageError({"", "--num-codes", "'" + text + "'", expected, ""});
-  };
-  std::vector<int64_t> codes;
-  for (const char *at = text.data(), *end = at + text.size();; ++at) {
-    int64_t value = 0;
-    const auto parsed = std::from_chars(at, end, value);
-    if (parsed.ec != std::errc() || value < 1 || (parsed.ptr != end && *parsed.ptr != ',')) {
-      refuse("numbers of at least 1, separated by commas");
-    }
-    codes.push_back(value);
-    at = parsed.ptr;
-    if (at == end) break;
-  }
-  if (codes.size() == 1) codes.resize(levels, codes[0]);
-  if (std::ssize(codes) != levels)
-    refuse(fmt::format("one number, or one for each of {} levels", levels));
-  return codes;
-}
-
 void check(BuildArgs& a) {
   a.catalog.ids.seed = a.ids.quantizer.seed;
   check(a.catalog, a.embeddings);
@@ -104,6 +89,15 @@ void check(BuildArgs& a) {
   a.memory_bytes = memory_size("--memory", a.memory);
   a.ids.quantizer.num_codes = codes_of_levels(a.num_codes, a.levels);
   a.ids.quantizer.norm = ids::norm_handling(a.norm);
+  a.ids.kind = ids::quantizer_kind(a.quantizer);
+  if (a.ids.kind != ids::QuantizerKind::kDictionary) return;
+  ids::dictionary_of(a.ids.quantizer);  // refuses what a dictionary cannot do
+  const int usual = ids::ResidualQuantizerOptions().beam;
+  if (a.ids.quantizer.beam != usual) {
+    throw UsageError({"", "--beam", fmt::format("{}", a.ids.quantizer.beam),
+                      fmt::format("none (its default, {}) with --quantizer dictionary", usual),
+                      "a matching pursuit takes one atom after the other"});
+  }
 }
 
 // DataError unless the vectors are those of this dataset's tracks, and enough for the codes.
@@ -123,35 +117,72 @@ void check_origin(const BuildArgs& a, const data::Dataset& dataset,
   }
 }
 
+// The codebooks that came with the vectors. What is asked for must be what they are: nothing is
+// trained.
+void take_codebooks(BuildArgs& a, const Manifest& embeddings) {
+  if (!embeddings.files.contains(ids::kRqVaeCodebooks)) {
+    throw DataError({a.embeddings, "", "no " + std::string(ids::kRqVaeCodebooks),
+                     "embeddings that `tutti embed rq-vae` made", ""});
+  }
+  a.ids.given =
+      ids::read_codebooks_file(std::filesystem::path(a.embeddings) / ids::kRqVaeCodebooks);
+  std::vector<int64_t> num_codes;
+  for (const auto& level : a.ids.given.levels) num_codes.push_back(level.num_codes);
+  const auto require = [](const char* option, const std::string& found, bool is_so,
+                          const std::string& expected) {
+    if (is_so) return;
+    throw UsageError(
+        {"", option, found, expected + " with --quantizer rq-vae and these embeddings", ""});
+  };
+  const ids::ResidualQuantizerOptions usual;
+  const auto& asked = a.ids.quantizer;
+  require("--levels, --num-codes", fmt::format("{}", fmt::join(asked.num_codes, ",")),
+          asked.num_codes == num_codes, fmt::format("{}", fmt::join(num_codes, ",")));
+  require("--norm", a.norm, asked.norm == ids::NormHandling::kRaw, "raw");
+  require("--balance", fmt::format("{}", asked.balance), asked.balance == 0, "0");
+  require("--sample", fmt::format("{}", asked.sample_rows), asked.sample_rows == 0, "0");
+  require("--max-steps", fmt::format("{}", asked.max_steps), asked.max_steps == usual.max_steps,
+          "none (its default)");
+  require("--refit", fmt::format("{}", asked.refit_rounds),
+          asked.refit_rounds == usual.refit_rounds, "none (its default)");
+}
+
 // What a reader of the table wants to know of it. No times: the same IDs are the same bytes.
 nlohmann::json report_of(const ids::SemanticIds& ids) {
   nlohmann::json levels = nlohmann::json::array();
   for (size_t l = 0; l < ids.quantizer.levels.size(); ++l) {
     const auto& level = ids.quantizer.levels[l];
-    const auto& steps = ids.quantizer.training[l];
     levels.push_back({{"codes", ids.codebooks.levels[l].num_codes},
                       {"codes_used", level.codes_used},
                       {"perplexity", level.perplexity},
                       {"largest_code", level.largest_code},
-                      {"snr_db", level.snr_db},
-                      {"kmeans_steps", steps.size()},
-                      {"kmeans_objective", steps.back().objective}});
+                      {"snr_db", level.snr_db}});
+    if (ids.quantizer.training.empty()) continue;
+    const auto& steps = ids.quantizer.training[l];
+    levels.back()["kmeans_steps"] = steps.size();
+    levels.back()["kmeans_objective"] = steps.back().objective;
   }
   const auto& groups = ids.groups;
-  return {{"tracks", groups.num_tracks},
-          {"trained_on", ids.quantizer.trained_on},
-          {"levels", levels},
-          {"groups",
-           {{"distinct_codes", groups.num_groups},
-            {"tracks_alone", groups.tracks_alone},
-            {"largest", groups.largest},
-            {"p50", groups.p50},
-            {"p90", groups.p90},
-            {"p99", groups.p99}}},
-          {"spill",
-           {{"groups_above_cap", ids.spill.groups_above_cap},
-            {"tracks_above_cap", ids.spill.tracks_above_cap},
-            {"tracks_moved", ids.spill.tracks_moved}}}};
+  nlohmann::json report = {{"tracks", groups.num_tracks},
+                           {"trained_on", ids.quantizer.trained_on},
+                           {"levels", levels},
+                           {"groups",
+                            {{"distinct_codes", groups.num_groups},
+                             {"tracks_alone", groups.tracks_alone},
+                             {"largest", groups.largest},
+                             {"p50", groups.p50},
+                             {"p90", groups.p90},
+                             {"p99", groups.p99}}},
+                           {"spill",
+                            {{"groups_above_cap", ids.spill.groups_above_cap},
+                             {"tracks_above_cap", ids.spill.tracks_above_cap},
+                             {"tracks_moved", ids.spill.tracks_moved}}}};
+  if (const auto& steps = ids.dictionary.steps; !steps.empty()) {
+    report["dictionary"] = {{"steps", steps.size()},
+                            {"objective", steps.back().objective},
+                            {"snr_db_with_own_weights", steps.back().snr_db}};
+  }
+  return report;
 }
 
 double percent(int64_t part, int64_t whole) {
@@ -163,12 +194,18 @@ void print_report(const ids::SemanticIds& ids) {
     fmt::print("codebooks trained on a sample of {} of {} tracks: --sample\n",
                ids.quantizer.trained_on, ids.groups.num_tracks);
   }
-  fmt::print("level  codes   used  perplexity  largest   SNR dB  steps\n");
+  const bool has_steps = !ids.quantizer.training.empty();
+  fmt::print("level  codes   used  perplexity  largest   SNR dB{}\n", has_steps ? "  steps" : "");
   for (size_t l = 0; l < ids.quantizer.levels.size(); ++l) {
     const auto& level = ids.quantizer.levels[l];
-    fmt::print("{:>5}  {:>5}  {:>5}  {:>10.1f}  {:>7}  {:>7.2f}  {:>5}\n", l,
+    fmt::print("{:>5}  {:>5}  {:>5}  {:>10.1f}  {:>7}  {:>7.2f}{}\n", l,
                ids.codebooks.levels[l].num_codes, level.codes_used, level.perplexity,
-               level.largest_code, level.snr_db, ids.quantizer.training[l].size());
+               level.largest_code, level.snr_db,
+               has_steps ? fmt::format("  {:>5}", ids.quantizer.training[l].size()) : "");
+  }
+  if (const auto& steps = ids.dictionary.steps; !steps.empty()) {
+    fmt::print("dictionary of {} atoms: {:.2f} dB with each track's own weights, after {} steps\n",
+               ids.codebooks.atoms.num_codes, steps.back().snr_db, steps.size() - 1);
   }
   const auto& groups = ids.groups;
   fmt::print(
@@ -192,9 +229,12 @@ int64_t row_budget(const BuildArgs& a, const ids::EmbeddingsFile& file, const Ra
   if (a.memory_bytes == 0) return INT64_MAX;
   const auto num_levels = std::ssize(a.ids.quantizer.num_codes);
   const int64_t gathered = comm.is_root() ? file.num_rows() * (8 * num_levels + 48) : 0;
-  return a.memory_bytes - peak_memory_bytes() - gathered -
-         ids::quantizer_bytes(a.ids.quantizer, {own.first, own.size(), file.num_rows(), file.dim()},
-                              a.threads);
+  const ids::RowSource::Extent extent{own.first, own.size(), file.num_rows(), file.dim()};
+  const int64_t quantizer =
+      a.ids.kind == ids::QuantizerKind::kDictionary
+          ? ids::dictionary_bytes(ids::dictionary_of(a.ids.quantizer), extent, a.threads)
+          : ids::quantizer_bytes(a.ids.quantizer, extent, a.threads);
+  return a.memory_bytes - peak_memory_bytes() - gathered - quantizer;
 }
 
 void log_step(int level, const ids::KMeansStep& step) {
@@ -210,8 +250,10 @@ void log_step(int level, const ids::KMeansStep& step) {
 int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   BuildArgs a;
   Options options = declare(a);
+  const nlohmann::json usual = options.resolved();
   if (!options.parse(args)) return 0;
   check(a);
+  require_no_other_options(a.catalog, options.resolved(), usual);
   // Says before the work, not after it, that the folder cannot be written.
   if (comm.is_root()) ArtefactWriter(a.out, "id-table", a.overwrite);
   if (!a.catalog.is_semantic()) {
@@ -222,6 +264,7 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   const auto dataset = data::Dataset::open(a.dataset);
   const auto file = ids::EmbeddingsFile::open(a.embeddings);
   check_origin(a, dataset, file);
+  if (a.ids.kind == ids::QuantizerKind::kGiven) take_codebooks(a, file.manifest());
   // Every rank knows the keys, to name a track whose vector is no vector; the order of tracks is
   // rank 0's business.
   ids::TrackOrder tracks;

@@ -1,7 +1,10 @@
 #include "launch/ids_build_catalog.h"
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -15,6 +18,8 @@
 
 namespace tutti::launch {
 namespace {
+
+constexpr const char* kCatalogOptions[] = {"integer-tokens", "vocabulary", "pieces", "longest"};
 
 // That of a base, or a file.
 data::Tokenizer read_vocabulary(const std::string& given) {
@@ -96,8 +101,27 @@ void check(CatalogIdArgs& a, const std::string& embeddings) {
   a.ids.strategy = *ids::catalog_strategy_from_name(a.strategy);
 }
 
+void require_no_other_options(const CatalogIdArgs& a, const nlohmann::json& given,
+                              const nlohmann::json& usual) {
+  const bool is_named = a.strategy == "artist-track-name", in_pieces = !a.vocabulary.empty();
+  std::set<std::string> known = {"dataset", "out",       "strategy",
+                                 "threads", "overwrite", "vocabulary"};
+  if (is_named || in_pieces) known.insert("longest");
+  if (is_named && !in_pieces) known.insert("pieces");
+  if (!is_named) known.insert({"seed", "integer-tokens"});
+  for (const auto& [name, value] : given.items()) {
+    const bool is_catalog = std::ranges::find(kCatalogOptions, name) != std::end(kCatalogOptions);
+    const bool counts = a.is_semantic() ? !is_catalog : known.contains(name);
+    if (counts || value == usual.at(name)) continue;
+    throw UsageError({"", "--" + name, value.dump(),
+                      fmt::format("none with --strategy {}{}", a.strategy,
+                                  is_named && in_pieces ? " and --vocabulary" : ""),
+                      "it does not shape these IDs; leave it out"});
+  }
+}
+
 void erase_catalog_options(nlohmann::json* config) {
-  for (const char* key : {"integer-tokens", "vocabulary", "pieces", "longest"}) config->erase(key);
+  for (const char* key : kCatalogOptions) config->erase(key);
 }
 
 void build_catalog_table(const CatalogIdArgs& a, const std::string& dataset_path,

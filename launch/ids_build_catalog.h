@@ -21,6 +21,9 @@ struct CatalogIdArgs {
 void declare_catalog_options(Options& options, CatalogIdArgs& a);
 // UsageError when the strategy does not exist, or does not go with the other options.
 void check(CatalogIdArgs& a, const std::string& embeddings);
+// UsageError for an option that is not what it usually is and shapes no IDs of this strategy.
+void require_no_other_options(const CatalogIdArgs& a, const nlohmann::json& given,
+                              const nlohmann::json& usual);
 // Semantic IDs are not shaped by these options.
 void erase_catalog_options(nlohmann::json* config);
 

@@ -8,7 +8,10 @@
 
 #include "data/succession.h"
 #include "dist/runtime/errors.h"
+#include "dist/runtime/log.h"
+#include "dist/runtime/memory.h"
 #include "dist/together.h"
+#include "launch/memory_size.h"
 #include "launch/option_checks.h"
 #include "launch/text_table.h"
 
@@ -38,7 +41,10 @@ void add_change_options(Options& options, ChangeArgs& a) {
           "tolerance", &a.tolerance,
           "a track moves when its squared error is more than 1 + this times that of its best codes")
       .add("beam", &a.beam, "paths kept while encoding; 0: as the table was built")
-      .add("threads", &a.threads, "threads a rank; does not change the result");
+      .add("threads", &a.threads, "threads a rank; does not change the result")
+      .add("memory", &a.memory,
+           "of a rank, as 4G; embeddings beyond it are read in pieces again and again; 0: no "
+           "limit");
 }
 
 CatalogueChange::CatalogueChange(const ChangeArgs& a, Communicator& comm)
@@ -69,7 +75,16 @@ CatalogueChange::CatalogueChange(const ChangeArgs& a, Communicator& comm)
   }
   old_report_ = read_report(a.from, old_.manifest);
   const auto own = owned_range(file_.num_rows(), ids::kRowBlock, comm.rank(), comm.size());
-  run_together(comm, [&] { rows_ = ids::open_rows(file_, own, INT64_MAX, &tracks_.keys); });
+  const int64_t memory_bytes = memory_size("--memory", a.memory);
+  const int64_t budget_bytes =
+      memory_bytes == 0
+          ? INT64_MAX
+          : memory_bytes - peak_memory_bytes() -
+                ids::rebuild_bytes(old_codebooks_, options(ids::RebuildTier::kRebuild),
+                                   {own.first, own.size(), file_.num_rows(), file_.dim()},
+                                   a.threads, comm.is_root());
+  run_together(comm, [&] { rows_ = ids::open_rows(file_, own, budget_bytes, &tracks_.keys); });
+  if (rows_.streamed) log::info("the embeddings are streamed from their file: --memory");
 }
 
 ids::RebuildOptions CatalogueChange::options(ids::RebuildTier tier) const {

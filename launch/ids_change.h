@@ -16,7 +16,7 @@ namespace tutti::launch {
 // What `ids rebuild` and `ids drift` share: an ID table, the catalogue that it is of, the catalogue
 // that it should follow, and vectors of the latter.
 struct ChangeArgs {
-  std::string from, old_dataset, dataset, embeddings;
+  std::string from, old_dataset, dataset, embeddings, memory = "0";
   int beam = 0;  // 0: as the table was built
   int threads = 1;
   double tolerance = 0.25;

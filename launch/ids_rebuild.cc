@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
+#include "dist/runtime/memory.h"
 #include "launch/commands.h"
 #include "launch/evaluate/held_out.h"
 #include "launch/ids_change.h"
@@ -156,6 +157,8 @@ int run_ids_rebuild(const std::vector<std::string>& args, Communicator& comm) {
   rebuild.max_steps = a.max_steps;
   rebuild.refit_rounds = a.refit;
   const auto ids = change.rebuild(rebuild, comm);
+  const int64_t all_peaks = comm.sum(peak_memory_bytes());
+  const int64_t largest_peak = comm.max(peak_memory_bytes());
   if (!comm.is_root()) return 0;
 
   const auto& old = change.old().manifest;
@@ -178,6 +181,8 @@ int run_ids_rebuild(const std::vector<std::string>& args, Communicator& comm) {
                       {"id-table", old.hash}};
   const auto written = ids::write_id_table(a.out, ids.table, extras, a.overwrite);
   print_report(change, ids);
+  fmt::print("peak memory {:.2f} GiB, largest rank {:.2f} GiB\n", to_gib(all_peaks),
+             to_gib(largest_peak));
   fmt::print("{}: IDs of {} tokens over {} tokens in all, revision {} of {}, hash {}\n", a.out,
              ids.table.id_length(), ids.table.num_tokens(), extras.config["revision"].get<int>(),
              old.short_hash(), written.short_hash());

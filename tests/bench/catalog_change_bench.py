@@ -1,7 +1,9 @@
-"""A catalogue that grows by a tenth: what appending IDs costs, what the tiers of `ids rebuild` move, and how a model that goes on compares with one
-that is trained anew. The playlists are simulated.
+"""A catalogue that changes: what `ids drift` says, what appending IDs costs, what the tiers of `ids rebuild` move, and how a model that goes on
+compares with one that is trained anew. The playlists are simulated.
 
-Usage: catalog_change_bench.py [--steps N] [--ranks N]   (N steps train the old model, and a new one; a quarter of them a model that goes on)
+Usage: catalog_change_bench.py [--change genres|growth] [--steps N] [--ranks N]
+  --change genres: whole genres come in, with their listeners; growth: a tenth of the tracks, drawn at random
+  --steps N: they train the old model, and a new one; a quarter of them a model that goes on
 """
 import argparse
 import csv
@@ -15,7 +17,8 @@ import h5py
 import numpy as np
 from demo_data import make_data, tutti
 
-WORK = bench.ROOT / "build/catalog_change"
+WORK = bench.ROOT / "build/catalog_change"  # and the name of the change behind it
+SHARE_OF_NEW_GENRES = 0.2  # of all entries, at least
 MODEL = ("--d-model", 128, "--d-kv", 32, "--num-heads", 4, "--d-ff", 384, "--num-layers", 2, "--num-decoder-layers", 2)
 LEARNING_RATE = 1e-3
 
@@ -26,8 +29,36 @@ def strings(file, name):
     return [text[first:last].decode() for first, last in zip(offsets, offsets[1:])]
 
 
-def write_playlists(dataset, path, left_out, num_playlists):
-    """The first playlists of a dataset folder as a table for `import csv`, without some rows of its catalogue."""
+def playlists_of(dataset):
+    """Key, title row and tracks of every playlist of a dataset folder."""
+    for shard in sorted(dataset.glob("playlists-*.h5")):
+        with h5py.File(shard) as file:
+            offsets, tracks, title_rows, keys = file["offsets"][:], file["tracks"][:], file["titles"][:], strings(file, "keys")
+        for key, title, first, last in zip(keys, title_rows, offsets, offsets[1:]):
+            yield key, title, tracks[first:last]
+
+
+def tracks_of_new_genres(dataset):
+    """Tracks of genres drawn at random until they are a share of all entries; the genres."""
+    with h5py.File(dataset / "catalog.h5") as file:
+        tags, tag_offsets, tag_rows = strings(file, "tag_names"), file["tag_offsets"][:], file["tags"][:]
+    counts = np.zeros(len(tag_offsets) - 1, dtype=np.int64)
+    for _, _, tracks in playlists_of(dataset):
+        counts[tracks] += 1
+    track_of = np.repeat(np.arange(len(counts)), np.diff(tag_offsets))
+    genres = sorted(row for row, name in enumerate(tags) if name.startswith("genre:"))
+    random.Random(1).shuffle(genres)
+    chosen = np.zeros(len(counts), dtype=bool)
+    for number, genre in enumerate(genres, 1):
+        chosen[track_of[tag_rows == genre]] = True
+        if counts[chosen].sum() >= SHARE_OF_NEW_GENRES * counts.sum():
+            break
+    return set(np.flatnonzero(chosen).tolist()), [tags[row].removeprefix("genre:") for row in genres[:number]]
+
+
+def write_playlists(dataset, path, left_out, num_playlists, drop_emptied):
+    """The first playlists of a dataset folder as a table for `import csv`, without some rows of its catalogue, and without the playlists that
+    lose half of their tracks by that, if `drop_emptied`."""
     with h5py.File(dataset / "catalog.h5") as file:
         keys, artists, albums, tags = (strings(file, name) for name in ("track_keys", "artist_keys", "album_keys", "tag_names"))
         artist_of, album_of = file["track_artist"][:], file["track_album"][:]
@@ -39,27 +70,36 @@ def write_playlists(dataset, path, left_out, num_playlists):
     with open(path, "w", newline="", encoding="utf-8") as out:
         writer = csv.writer(out)
         writer.writerow(["playlist_id", "title", "track_id", "artist", "album", "tags"])
-        for shard in sorted(dataset.glob("playlists-*.h5")):
-            with h5py.File(shard) as file:
-                offsets, tracks, title_rows, playlists = file["offsets"][:], file["tracks"][:], file["titles"][:], strings(file, "keys")
-                first = int(file.attrs["first"])
-            for p in range(min(len(playlists), num_playlists - first)):
-                for t in tracks[offsets[p]:offsets[p + 1]]:
-                    if t not in left_out:
-                        writer.writerow([playlists[p], titles[title_rows[p]], *described[t]])
+        for number, (key, title, tracks) in enumerate(playlists_of(dataset)):
+            if number == num_playlists:
+                break
+            kept = [t for t in tracks if t not in left_out]
+            if drop_emptied and 2 * len(kept) <= len(tracks):
+                continue
+            for t in kept:
+                writer.writerow([key, titles[title], *described[t]])
 
 
-def make_change(num_playlists):
-    """Two datasets: `new`, and `old` without a tenth of the tracks and without the last fifth of the playlists."""
-    if (WORK / "new/manifest.json").exists():
-        return
+def make_change(change, num_playlists):
+    """Two datasets: `new`, and `old` without the new tracks and the last fifth of the playlists. What came, in words."""
+    facts = WORK / "change.txt"
+    if facts.exists():
+        return facts.read_text(encoding="utf-8")
     make_data(WORK / "whole", num_playlists)
-    with h5py.File(WORK / "whole/data/catalog.h5") as file:
+    whole = WORK / "whole/data"
+    with h5py.File(whole / "catalog.h5") as file:
         num_tracks = file["track_artist"].shape[0]
-    left_out = set(random.Random(1).sample(range(num_tracks), num_tracks // 10))
+    if change == "genres":
+        left_out, genres = tracks_of_new_genres(whole)
+        came = (f"all {len(left_out):,} tracks of {len(genres)} genres ({', '.join(genres)}), the playlists of which they are at least half")
+    else:
+        left_out = set(random.Random(1).sample(range(num_tracks), num_tracks // 10))
+        came = f"{len(left_out):,} tracks, a tenth, drawn at random"
     for name, without, playlists in (("old", left_out, num_playlists * 4 // 5), ("new", set(), num_playlists)):
-        write_playlists(WORK / "whole/data", WORK / f"{name}.csv", without, playlists)
+        write_playlists(whole, WORK / f"{name}.csv", without, playlists, drop_emptied=change == "genres")
         tutti("import", "csv", WORK / f"{name}.csv", "--out", WORK / name, "--min-tracks", 1, "--seed", 1, "--overwrite")
+    facts.write_text(came, encoding="utf-8")
+    return came
 
 
 def train(run, dataset, ids, steps, ranks, *extra, learning_rate=LEARNING_RATE):
@@ -74,10 +114,14 @@ def hits(run, ids, ranks):
     return {block["name"]: block["rows"][-1]["metrics"]["hits@10"] for block in blocks}
 
 
-def rebuild(tier, vectors, ranks):
-    """Seconds and the report's "change"; on one rank and on more the same bytes."""
+def drift(vectors):
+    return tutti("ids", "drift", "--from", WORK / "ids-old", "--old-dataset", WORK / "old", "--dataset", WORK / "new", "--embeddings", WORK / vectors).strip()
+
+
+def rebuild(tier, vectors):
+    """Seconds and the report's "change"; on one rank and on two the same bytes."""
     hashes, seconds = [], []
-    for number in sorted({1, ranks}):
+    for number in (1, 2):
         started = time.monotonic()
         tutti("ids", "rebuild", "--from", WORK / "ids-old", "--old-dataset", WORK / "old", "--dataset", WORK / "new", "--embeddings", WORK / vectors,
               "--tier", tier, "--out", WORK / f"ids-{tier}", "--overwrite", ranks=number)
@@ -89,12 +133,17 @@ def rebuild(tier, vectors, ranks):
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--change", choices=("genres", "growth"), default="genres")
     arguments.add_argument("--steps", type=int, default=3000)
     arguments.add_argument("--ranks", type=int, default=2)
     arguments.add_argument("--playlists", type=int, default=20_000)
     args = arguments.parse_args()
-    report = bench.Report("catalog_change", "A catalogue that grows by a tenth: IDs that follow, and models that go on")
-    make_change(args.playlists)
+    global WORK
+    WORK = WORK.parent / f"{WORK.name}_{args.change}"
+    name, title = {"genres": ("catalog_change", "Whole genres come into a catalogue"),
+                   "growth": ("catalog_growth", "A catalogue grows by a tenth")}[args.change]
+    report = bench.Report(name, f"{title}: IDs that follow, and models that go on")
+    came = make_change(args.change, args.playlists)
     few = args.steps // 4
 
     tutti("embed", "cf", "--dataset", WORK / "old", "--dim", 64, "--out", WORK / "vectors-old", "--overwrite", ranks=args.ranks)
@@ -108,7 +157,7 @@ def main():
     tutti("embed", "cf", "--dataset", WORK / "new", "--dim", 64, "--out", WORK / "vectors-new", "--overwrite", ranks=args.ranks)
     tutti("ids", "build", "--dataset", WORK / "new", "--embeddings", WORK / "vectors-new", "--levels", 2, "--num-codes", 256, "--out", WORK / "ids-anew",
           "--overwrite", ranks=args.ranks)
-    changes = {tier: rebuild(tier, vectors, args.ranks)
+    changes = {tier: rebuild(tier, vectors)
                for tier, vectors in (("append", "folded"), ("refresh", "vectors-new"), ("rebuild", "vectors-new"))}
 
     append_seconds, append = changes["append"]
@@ -143,10 +192,12 @@ def main():
         for tier in changes:
             report.row(f"hits@10, {block}, goes on ({tier}), {few:,} steps", warm[tier][block]["mean"], same_budget[block]["mean"],
                        peer_name=f"anew, {few:,} steps; {anew[block]['mean']:.3f} after {args.steps:,}")
-    report.note("The playlists are SIMULATED. The old dataset lacks a tenth of the tracks, drawn at random, and the last fifth of the playlists; the same "
+    report.note(f"The playlists are SIMULATED. The old dataset lacks {came}, and the last fifth of the playlists; the same "
                 "playlists are held out of both. All models are asked for the new dataset's test playlists. The tables of all tiers are the same bytes on "
-                f"1 and {args.ranks} ranks.")
+                "1 and 2 ranks.")
     report.note("Mean hits@10 and its 95 % interval:\n\n" + "\n".join(lines))
+    for vectors, words in (("folded", "folded in"), ("vectors-new", "trained again")):
+        report.note(f"`ids drift`, vectors {words}:\n\n```\n{drift(vectors)}\n```")
     for tier, (seconds, change) in changes.items():
         curve = ", ".join(f"τ {'∞' if o['tolerance'] is None else format(o['tolerance'], 'g')}: {o['moved']:,} moved, {o['snr_db']:.2f} dB"
                           for o in change["by_tolerance"])

@@ -8,7 +8,7 @@ import bench_report as bench
 
 
 def tutti(*words, ranks=1, threads=1):
-    """Runs tutti; ends with its last words when it fails."""
+    """Runs tutti, returns what it prints; ends with its last words when it fails."""
     command = [bench.TUTTI, *map(str, words)]
     if ranks > 1:
         command = bench.mpirun(ranks, command)
@@ -16,6 +16,7 @@ def tutti(*words, ranks=1, threads=1):
                           env={**os.environ, "OMP_NUM_THREADS": str(threads)})
     if done.returncode != 0:
         sys.exit(f"error: {' '.join(command)} ended with {done.returncode}\n{done.stderr[-2000:]}")
+    return done.stdout
 
 
 def make_data(work, num_playlists):

@@ -1,4 +1,4 @@
-"""BERT of transformers against ours: token states and gradients of random shapes, token states of all-MiniLM-L6-v2."""
+"""BERT of transformers against ours: token states and gradients of random shapes, token states and pooled vectors of all-MiniLM-L6-v2."""
 
 import json
 import pathlib
@@ -41,26 +41,28 @@ def random_shapes_have_their_token_states_and_gradients():
     return f"{len(SHAPES)} shapes, largest relative error {worst:.1e}"
 
 
-def minilm_has_their_token_states():
+def minilm_has_their_token_states_and_vectors():
     minilm = pathlib.Path(peers.ours("base-path", "minilm"))
     (folder / "titles.json").write_text(json.dumps(TITLES))
     peers.ours("encode", minilm, folder / "titles.json", folder / "ours.safetensors")
     ours = load_file(folder / "ours.safetensors")
     tokenizer = AutoTokenizer.from_pretrained(minilm)
     model = BertModel.from_pretrained(minilm).double().eval()
-    worst = 0.0
+    worst = pooled = 0.0
     with torch.no_grad():
         for number, title in enumerate(TITLES):
             tokens = tokenizer(title, return_tensors="pt").input_ids
             assert ours[f"tokens.{number}"].tolist() == tokens[0].tolist(), title
             theirs = model(input_ids=tokens).last_hidden_state[0]
             worst = max(worst, (ours[f"states.{number}"].double() - theirs).abs().max().item())
-    assert worst <= 1e-4, worst
-    return f"{len(TITLES)} titles, largest difference {worst:.1e}"
+            mean = theirs.mean(0)  # as sentence-transformers pools: 1_Pooling of mean tokens, 2_Normalize
+            pooled = max(pooled, (ours["vectors"][number].double() - mean / mean.norm()).abs().max().item())
+    assert worst <= 1e-4 and pooled <= 1e-4, (worst, pooled)
+    return f"{len(TITLES)} titles, largest difference of states {worst:.1e}, of pooled vectors {pooled:.1e}"
 
 
 print(f"transformers {transformers.__version__}, torch {torch.__version__}, Python {sys.version}")
 peers.run_checks(
     random_shapes_have_their_token_states_and_gradients,
-    minilm_has_their_token_states,
+    minilm_has_their_token_states_and_vectors,
 )

@@ -14,6 +14,8 @@
 #include "checkpoints/import/bert.h"
 #include "checkpoints/safetensors.h"
 #include "data/tokenizer.h"
+#include "dist/communicator.h"
+#include "trainer/baselines/bi_encoder.h"
 #include "trainer/models/bert_encoder.h"
 
 namespace tutti::conformance {
@@ -34,8 +36,10 @@ void write_token_states(const std::filesystem::path& folder, const std::filesyst
 
   std::vector<std::vector<int64_t>> tokens;
   std::vector<int64_t> lengths;
+  std::vector<std::string> texts;
   for (const auto& title : nlohmann::json::parse(std::ifstream(titles))) {
-    const std::vector<int32_t> ids = tokenizer.encode(title.get<std::string>());
+    texts.push_back(title.get<std::string>());
+    const std::vector<int32_t> ids = tokenizer.encode(texts.back());
     tokens.emplace_back(ids.begin(), ids.end());
     lengths.push_back(std::ssize(ids));
   }
@@ -63,6 +67,12 @@ void write_token_states(const std::filesystem::path& folder, const std::filesyst
                        .data = row});
     row += lengths[i] * states.size(1);
   }
+  const at::Tensor vectors =
+      trainer::BiEncoder::from(source).encode_all(texts, *make_single_communicator());
+  written.push_back({.name = "vectors",
+                     .type = checkpoints::TensorType::kF32,
+                     .shape = vectors.sizes().vec(),
+                     .data = vectors.const_data_ptr<float>()});
   checkpoints::write_safetensors(out, written, {});
 }
 

@@ -215,6 +215,30 @@ TEST(Codebooks, RefuseANanAndAnotherDimension) {
               HasSubstr("'codebook_1': found shape [3, 2]"));
 }
 
+TEST(Codebooks, KeepTheAtomsOfADictionaryAndRefuseLevelsOfOtherCodes) {
+  const TempFolder dir;
+  auto extras = small_extras();
+  extras.codebooks.atoms = {1, 2, {0.6F, 0.8F}};
+  extras.codebooks.levels.resize(1);
+  write_id_table(dir / "a", small_table(), extras, false);
+  EXPECT_EQ(read_codebooks(dir / "a").atoms.values, (std::vector<float>{0.6F, 0.8F}));
+  extras = small_extras();
+  write_id_table(dir / "b", small_table(), extras, false);
+  EXPECT_EQ(read_codebooks(dir / "b").atoms.num_codes, 0);
+  extras.codebooks.atoms = {1, 2, {0.6F, 0.8F}};  // a level has 3 codes
+  write_id_table(dir / "b", small_table(), extras, true);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }),
+              HasSubstr("'codebook_1': found 3 codes, expected two for each of 1 atoms"));
+  extras.codebooks.atoms = {1, 2, {0.6F, NAN}};
+  write_id_table(dir / "b", small_table(), extras, true);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }),
+              HasSubstr("'atoms' row 0"));
+  extras.codebooks.atoms = {1, 3, {0.6F, 0, 0}};
+  write_id_table(dir / "b", small_table(), extras, true);
+  EXPECT_THAT(message_of<DataError>([&] { read_codebooks(dir / "b"); }),
+              HasSubstr("'atoms': found shape [1, 3], expected [atoms, 2]"));
+}
+
 TEST(NormHandling, IsKnownByName) {
   EXPECT_EQ(norm_handling("damped"), NormHandling::kDamped);
   EXPECT_EQ(norm_handling("raw"), NormHandling::kRaw);

@@ -55,6 +55,9 @@ refused 2 '--embeddings' "${build[@]}" --out none
 refused 2 '--embeddings' "${build[@]}" --strategy track-integer --embeddings embeddings --out none
 refused 2 '--integer-tokens' "${build[@]}" --strategy artist-track-name --integer-tokens --out none
 refused 2 '--integer-tokens' "${build[@]}" --embeddings embeddings --integer-tokens --out none
+refused 2 '--levels' "${build[@]}" --strategy track-integer --levels 2 --out none
+refused 2 '--seed' "${build[@]}" --strategy artist-track-name --seed 2 --out none
+refused 2 '--pieces' "${build[@]}" --embeddings embeddings --pieces 300 --out none
 refused 2 '--vocabulary' "${build[@]}" --strategy track-integer --vocabulary nothere --out none
 refused 2 '--vocabulary' "${build[@]}" --strategy track-integer --integer-tokens --vocabulary whole/checkpoints/*4/spiece.model --out none
 refused 3 'track-integer' "$tutti" ids report --ids track-integer --out none

@@ -92,6 +92,32 @@ refused 3 'made from' "$tutti" ids rebuild --from ids --old-dataset data-new --d
 refused 3 'made from' "$tutti" ids rebuild --from ids --old-dataset data --dataset data-new --embeddings embeddings --out out
 refused 2 '--overwrite' "$tutti" ids rebuild --from ids --old-dataset data --dataset data-new --embeddings folded --out ids
 
+# Codes of a dictionary: the same bytes on any number of ranks, built, appended and refreshed.
+atoms=(ids build --embeddings embeddings --dataset data --levels 2 --num-codes 24 --quantizer dictionary)
+"$tutti" "${atoms[@]}" --out ids-atoms >atoms.txt
+grep -q 'dictionary of 12 atoms' atoms.txt || { fail 'nothing is said of the dictionary'; cat atoms.txt; }
+hashes ids-atoms >expected.sha
+for ranks in 2 3; do
+  "$run_mpi" "$ranks" "$tutti" "${atoms[@]}" --out other --overwrite >/dev/null
+  hashes other | diff expected.sha - >difference.txt || fail "dictionary: $ranks ranks make other bytes: $(cat difference.txt)"
+done
+follow_atoms() { "$tutti" ids rebuild --from ids-atoms --old-dataset data --out atoms-"$1" --tier "$@"; }
+follow_atoms append --dataset data --embeddings embeddings >/dev/null
+diff -r ids-atoms atoms-append || fail 'append of an unchanged catalogue, dictionary'
+follow_atoms append --dataset data-new --embeddings folded --overwrite >atoms.txt
+grep -q 'churn: 0 of 10[0-9][0-9] tracks' atoms.txt || { fail 'append moved tracks, dictionary'; cat atoms.txt; }
+follow_atoms refresh --dataset data-new --embeddings trained >/dev/null
+"$run_mpi" 2 "$tutti" ids rebuild --from ids-atoms --old-dataset data --dataset data-new --embeddings trained --tier refresh --out other --overwrite >/dev/null
+diff -r atoms-refresh other || fail 'refresh of a dictionary on 2 ranks'
+refused 2 'append or refresh' "$tutti" ids rebuild --from ids-atoms --old-dataset data --dataset data-new --embeddings trained --tier rebuild --out out
+refused 2 '--group-cap' "$tutti" "${atoms[@]}" --out out --group-cap 4
+refused 2 '--balance' "$tutti" "${atoms[@]}" --out out --balance 2
+refused 2 '--beam' "$tutti" "${atoms[@]}" --out out --beam 2
+refused 2 'even number' "$tutti" ids build --embeddings embeddings --dataset data --levels 2 --num-codes 24,16 --quantizer dictionary --out out
+refused 2 'rq-kmeans, dictionary or rq-vae' "$tutti" ids build --embeddings embeddings --dataset data --quantizer other --out out
+"$tutti" "${atoms[@]}" --out other --sample 500 --overwrite | grep -q 'sample of 500' || fail 'a sample of rows, dictionary'
+"$tutti" ids report --ids ids-atoms --embeddings embeddings --dataset data --out report-atoms >/dev/null || fail 'no report of a dictionary'
+
 # Killed at any time, the table that it was to replace is whole: the old one, or the new one.
 hashes ids >old.sha
 for seconds in 0.05 0.1 0.2 0.4; do

@@ -71,7 +71,8 @@ at::Tensor BiEncoder::encode(std::span<const std::string> texts) const {
   return encode_tokens(tokens);
 }
 
-at::Tensor BiEncoder::encode_all(std::span<const std::string> texts, Communicator& comm) const {
+at::Tensor BiEncoder::encode_all(std::span<const std::string> texts, Communicator& comm,
+                                 const std::function<void(int64_t)>& progress) const {
   constexpr int64_t kTexts = 64;
   const c10::NoGradGuard no_grad;
   std::vector<std::vector<int64_t>> tokens;
@@ -82,9 +83,9 @@ at::Tensor BiEncoder::encode_all(std::span<const std::string> texts, Communicato
                    [&tokens](int64_t a, int64_t b) { return tokens[a].size() < tokens[b].size(); });
   const int64_t num_texts = std::ssize(texts), num_batches = (num_texts + kTexts - 1) / kTexts;
 
-  const Range own = owned_range(num_batches, 1, comm.rank(), comm.size());
+  // Batch b is rank b % size's: long texts are everybody's.
   std::vector<float> mine;
-  for (int64_t batch = own.first; batch < own.last; ++batch) {
+  for (int64_t batch = comm.rank(); batch < num_batches; batch += comm.size()) {
     std::vector<std::vector<int64_t>> some;
     for (int64_t i = batch * kTexts; i < std::min((batch + 1) * kTexts, num_texts); ++i) {
       some.push_back(tokens[order[i]]);
@@ -92,12 +93,18 @@ at::Tensor BiEncoder::encode_all(std::span<const std::string> texts, Communicato
     const at::Tensor vectors = encode_tokens(some).contiguous();
     const auto* values = vectors.const_data_ptr<float>();
     mine.insert(mine.end(), values, values + vectors.numel());
+    if (progress) progress(std::ssize(some));
   }
-  const std::vector<float> all = comm.all_gather(std::span<const float>(mine));  // in order
+  const std::vector<float> all = comm.all_gather(std::span<const float>(mine));  // rank by rank
   const at::Tensor out = at::zeros({num_texts, width()}, at::kFloat);
-  for (int64_t i = 0; i < num_texts; ++i) {
-    std::copy_n(all.data() + i * width(), width(),
-                out.mutable_data_ptr<float>() + order[i] * width());
+  const float* row = all.data();
+  for (int rank = 0; rank < comm.size(); ++rank) {
+    for (int64_t batch = rank; batch < num_batches; batch += comm.size()) {
+      for (int64_t i = batch * kTexts; i < std::min((batch + 1) * kTexts, num_texts); ++i) {
+        std::copy_n(row, width(), out.mutable_data_ptr<float>() + order[i] * width());
+        row += width();
+      }
+    }
   }
   return out;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,8 +38,10 @@ class BiEncoder {
   // Unit vectors [texts, width], with the graph that made them where gradients are on.
   at::Tensor encode(std::span<const std::string> texts) const;
   // The same without a graph, in batches of texts of about one length that are dealt to the ranks:
-  // the same bytes at any world size. Collective.
-  at::Tensor encode_all(std::span<const std::string> texts, Communicator& comm) const;
+  // the same bytes at any world size. `progress`: texts that this rank has encoded since the last
+  // call. Collective.
+  at::Tensor encode_all(std::span<const std::string> texts, Communicator& comm,
+                        const std::function<void(int64_t)>& progress = {}) const;
 
  private:
   std::vector<int64_t> tokens_of(const std::string& text) const;

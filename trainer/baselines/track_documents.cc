@@ -11,8 +11,6 @@
 #include "dist/runtime/errors.h"
 
 namespace tutti::trainer {
-namespace {
-
 std::string names_of(const data::Catalog& catalog, int64_t track) {
   std::string text;
   const auto add = [&text](std::string_view words) {
@@ -27,8 +25,6 @@ std::string names_of(const data::Catalog& catalog, int64_t track) {
   if (const int32_t album = catalog.track_album[track]; album >= 0) add(catalog.album_names[album]);
   return text;
 }
-
-}  // namespace
 
 TrackDocuments::TrackDocuments(const data::Dataset& dataset, DocumentKind kind)
     : kind_(kind), index_(TitleIndex::build(dataset)) {

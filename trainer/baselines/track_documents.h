@@ -13,6 +13,9 @@
 
 namespace tutti::trainer {
 
+// Its name, its artist's and its album's, as far as they are known.
+std::string names_of(const data::Catalog& catalog, int64_t track);
+
 // What stands for a track before a bi-encoder.
 enum class DocumentKind {
   kTitles,    // the titles of its training playlists

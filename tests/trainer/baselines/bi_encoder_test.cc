@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <fstream>
 #include <set>
 #include <thread>
 
@@ -11,13 +10,13 @@
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
-#include <nlohmann/json.hpp>
 
 #include "data/requests.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thread_communicator.h"
+#include "tests/trainer/small_encoder.h"
 #include "tests/trainer/small_training_set.h"
 #include "trainer/baselines/bi_encoder_files.h"
 #include "trainer/baselines/bi_encoder_ranker.h"
@@ -31,29 +30,7 @@ class BiEncoderTest : public testing::Test {
  protected:
   BiEncoderTest() { at::set_num_threads(1); }
 
-  // A small BERT of random weights, always the same.
-  static BiEncoder small_encoder() {
-    std::ifstream golden(TUTTI_BERT_TOKENIZER);
-    const std::string tokenizer = nlohmann::json::parse(golden)["tokenizer"].dump();
-    const auto vocabulary = nlohmann::json::parse(tokenizer)["model"]["vocab"].size();
-    BiEncoder encoder({.vocab_size = static_cast<int64_t>(vocabulary),
-                       .hidden_size = 24,
-                       .intermediate_size = 40,
-                       .num_hidden_layers = 2,
-                       .num_attention_heads = 3,
-                       .max_position_embeddings = 32},
-                      data::Tokenizer::from_bytes(tokenizer, "golden"));
-    uint64_t stream = 0;
-    for (Parameter& p : encoder.store().all()) {
-      Rng rng(5, Purpose::kTest, stream++);
-      const bool is_norm = p.name.ends_with("LayerNorm.weight");
-      auto* value = p.value.data_ptr<float>();
-      for (int64_t i = 0; i < p.value.numel(); ++i) {
-        value[i] = static_cast<float>((is_norm ? 1 : 0) + 0.2 * rng.normal());
-      }
-    }
-    return encoder;
-  }
+  static BiEncoder small_encoder() { return trainer::small_encoder(TUTTI_BERT_TOKENIZER); }
 
   static double difference(const at::Tensor& a, const at::Tensor& b) {
     return ((a - b).norm() / b.norm()).item<double>();
