@@ -73,8 +73,8 @@ TEST(ShippedStudies, HaveAllStrategiesOfTheStudy) {
     const Study study =
         read_study(std::filesystem::path(TUTTI_SOURCE_DIR) / "launch/studies" / name);
     EXPECT_EQ(study.has_synth, std::string(name) == "demo.ini");
-    for (const char* row :
-         {"artist-track-name", "track-integer", "artist-track-integer", "semantic-cf"}) {
+    for (const char* row : {"artist-track-name", "track-integer", "artist-track-integer",
+                            "semantic-cf", "semantic-text"}) {
       EXPECT_NE(study.find(row), nullptr) << name << ": " << row;
     }
   }
