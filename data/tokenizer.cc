@@ -107,6 +107,10 @@ std::string_view Tokenizer::piece(int32_t id) const {
   return encoder_->piece(id);
 }
 
+int32_t Tokenizer::end_of_text() const {
+  return encoder_->after.empty() ? -1 : encoder_->after.back();
+}
+
 const std::string& Tokenizer::bytes() const {
   return encoder_->bytes;
 }

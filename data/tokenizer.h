@@ -45,6 +45,8 @@ class Tokenizer {
   // A part of a text: nothing is added.
   std::vector<int32_t> encode_part(std::string_view text, SpecialText special) const;
   std::string_view piece(int32_t id) const;  // as the vocabulary spells it
+  // What encode() puts behind a text last; -1: nothing.
+  int32_t end_of_text() const;
 
   // What to store beside a model, and under which name: "spiece.model" or "tokenizer.json".
   const std::string& bytes() const;

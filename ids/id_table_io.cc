@@ -31,8 +31,8 @@ std::string prices_name(int64_t level) {
   throw DataError({file, place, found, expected, kCure});
 }
 
-void check_table(const std::string& file, const IdTable& table) {
-  data::check_offsets(table.offsets, static_cast<int64_t>(table.tokens.size()), file, "'offsets'");
+// Levels follow one another; those of text are all the same.
+void check_levels(const std::string& file, const IdTable& table) {
   if (table.levels.empty()) refuse(file, "'level_first_token'", "no levels", "at least one");
   int32_t expected_first = 0;
   for (size_t l = 0; l < table.levels.size(); ++l) {
@@ -43,8 +43,39 @@ void check_table(const std::string& file, const IdTable& table) {
              fmt::format("{} tokens from token {} on", level.num_tokens, level.first_token),
              fmt::format("at least one token, from token {} on", expected_first));
     }
-    expected_first += level.num_tokens;
+    if (!table.is_text()) {
+      expected_first += level.num_tokens;
+    } else if (level.num_tokens != table.num_tokens()) {
+      refuse(file, fmt::format("level {}", l), fmt::format("{} tokens", level.num_tokens),
+             fmt::format("{}: all positions of text draw from one vocabulary", table.num_tokens()));
+    }
   }
+}
+
+// IDs of text end with the token that ends them, and fit their levels.
+void check_text(const std::string& file, const IdTable& table) {
+  if (table.token_names.size() != table.num_tokens()) {
+    refuse(file, "'token_names'", fmt::format("{} names", table.token_names.size()),
+           fmt::format("one a token, {}", table.num_tokens()));
+  }
+  const auto& pieces = table.token_pieces.pieces;
+  if (!pieces.empty() && std::ssize(pieces) != table.num_tokens()) {
+    refuse(file, "'token_pieces'", fmt::format("{} pieces", pieces.size()),
+           fmt::format("one a token, {}", table.num_tokens()));
+  }
+  for (int64_t track = 0; track < table.num_tracks(); ++track) {
+    const auto id = table.id_of(track);
+    const auto end = std::ranges::find(id, table.end_token()) - id.begin();
+    if (end + 1 == std::ssize(id) && std::ssize(id) <= table.id_length()) continue;
+    refuse(file, fmt::format("'tokens' of track {}", track),
+           fmt::format("{} tokens, the end at {}", id.size(), end),
+           fmt::format("at most {}, the end as the last", table.id_length()));
+  }
+}
+
+void check_table(const std::string& file, const IdTable& table) {
+  data::check_offsets(table.offsets, static_cast<int64_t>(table.tokens.size()), file, "'offsets'");
+  check_levels(file, table);
   const int32_t num_tokens = table.num_tokens();
   const auto bad = std::find_if(table.tokens.begin(), table.tokens.end(),
                                 [&](int32_t token) { return token < 0 || token >= num_tokens; });
@@ -52,6 +83,7 @@ void check_table(const std::string& file, const IdTable& table) {
     refuse(file, fmt::format("'tokens' at {}", bad - table.tokens.begin()),
            fmt::format("token {}", *bad), fmt::format("a token in [0, {})", num_tokens));
   }
+  if (table.is_text()) check_text(file, table);
   if (std::ssize(table.retired.tokens) != table.retired.size() * table.id_length()) {
     refuse(file, "'retired_ids'", fmt::format("{} tokens", table.retired.tokens.size()),
            fmt::format("{} IDs of {}", table.retired.size(), table.id_length()));
@@ -99,6 +131,11 @@ void write_ids(const std::filesystem::path& path, const IdTable& table) {
   if (table.vector_dim > 0) {
     file.write_matrix<float>("token_vectors", table.token_vectors, table.vector_dim);
   }
+  if (table.token_names.size() > 0) file.write_strings("token_names", table.token_names);
+  if (!table.token_pieces.pieces.empty()) {
+    file.set_attribute("vocabulary", table.token_pieces.vocabulary);
+    file.write<int32_t>("token_pieces", table.token_pieces.pieces);
+  }
   if (table.retired.size() > 0) {
     file.write_matrix<int32_t>("retired_ids", table.retired.tokens, table.id_length());
     file.write_strings("retired_keys", table.retired.keys);
@@ -137,6 +174,10 @@ LoadedIdTable read_id_table(const std::filesystem::path& path) {
     const auto shape = file.shape("token_vectors");
     table.vector_dim = shape.size() == 2 ? shape[1] : 0;
     table.token_vectors = file.read<float>("token_vectors");
+  }
+  if (file.has("token_names")) table.token_names = file.read_strings("token_names");
+  if (file.has("token_pieces")) {
+    table.token_pieces = {file.string_attribute("vocabulary"), file.read<int32_t>("token_pieces")};
   }
   if (file.has("retired_ids")) {
     table.retired.tokens = file.read<int32_t>("retired_ids");
@@ -188,7 +229,9 @@ Codebooks read_codebooks(const std::filesystem::path& id_table) {
   const auto manifest = read_manifest(id_table, kKind);
   const auto path = id_table / kCodebooksFile;
   if (!manifest.files.contains(kCodebooksFile)) {
-    throw DataError({path.string(), "", "no codebooks", "a table of semantic IDs", kCure});
+    const std::string strategy = manifest.config.value("strategy", "semantic");
+    throw DataError({path.string(), "", "no codebooks: IDs by --strategy " + strategy,
+                     "a table of semantic IDs", kCure});
   }
   return read_codebooks_file(path);
 }

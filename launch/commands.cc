@@ -34,6 +34,7 @@ std::span<const Command> all_commands() {
       {"checkpoint prune", "deletes the oldest checkpoints of a run", run_checkpoint_prune},
       {"evaluate", "the model beside tuned baselines, with intervals; TREC files", run_evaluate},
       {"sweep", "the model with other beams: hits against different artists", run_sweep},
+      {"compare-ids", "one model a strategy of IDs, in one table", run_compare_ids},
       {"report", "runs and scores on one page; model card, TensorBoard files", run_report},
       {"recommend", "words in, tracks out", run_recommend},
       {"export", "a run -> a folder that serving engines load", run_export},

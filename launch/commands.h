@@ -42,6 +42,7 @@ int run_checkpoint_verify(const std::vector<std::string>& args, Communicator& co
 int run_checkpoint_prune(const std::vector<std::string>& args, Communicator& comm);
 int run_evaluate(const std::vector<std::string>& args, Communicator& comm);
 int run_report(const std::vector<std::string>& args, Communicator& comm);
+int run_compare_ids(const std::vector<std::string>& args, Communicator& comm);
 int run_sweep(const std::vector<std::string>& args, Communicator& comm);
 int run_recommend(const std::vector<std::string>& args, Communicator& comm);
 int run_export(const std::vector<std::string>& args, Communicator& comm);

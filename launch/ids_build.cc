@@ -16,6 +16,7 @@
 #include "ids/semantic_ids.h"
 #include "launch/commands.h"
 #include "launch/evaluate/held_out.h"
+#include "launch/ids_build_catalog.h"
 #include "launch/level_codes.h"
 #include "launch/memory_size.h"
 #include "launch/option_checks.h"
@@ -31,18 +32,22 @@ struct BuildArgs {
   int64_t memory_bytes = 0;
   bool overwrite = false;
   ids::SemanticIdOptions ids;
+  CatalogIdArgs catalog;
 };
 
 Options declare(BuildArgs& a) {
   Options options(
       "ids build",
       "Turns each track's vector into a few tokens, by residual k-means over all ranks, "
-      "and tells tracks on one code apart by a last token.",
+      "and tells tracks on one code apart by a last token. Or gives tracks IDs that need no "
+      "vectors, with another --strategy.",
       "mpirun -n 2 tutti ids build --embeddings embeddings --dataset data --out ids "
       "--levels 3 --num-codes 256");
-  options.require("embeddings", &a.embeddings, "embeddings folder, made from that dataset")
-      .require("dataset", &a.dataset, "dataset folder")
+  options.require("dataset", &a.dataset, "dataset folder")
       .require("out", &a.out, "ID table folder to make")
+      .add("strategy", &a.catalog.strategy,
+           "semantic | track-integer | artist-track-integer | artist-track-name")
+      .add("embeddings", &a.embeddings, "semantic: embeddings folder, made from that dataset")
       .add("quantizer", &a.quantizer,
            "rq-kmeans; dictionary: a few atoms of a learned dictionary, the heaviest first; "
            "rq-vae: the "
@@ -65,15 +70,18 @@ Options declare(BuildArgs& a) {
            "tracks a code of a level should hold at most, as a multiple of the mean; 0: any number")
       .add("sample", &a.ids.quantizer.sample_rows,
            "tracks, chosen by the seed, that codebooks are trained on; 0: all. All are encoded")
-      .add("seed", &a.ids.quantizer.seed, "of the first codes")
+      .add("seed", &a.ids.quantizer.seed, "of the first codes, or of the integers")
       .add("threads", &a.threads, "threads a rank; does not change the result")
       .add("memory", &a.memory,
            "of a rank, as 4G; embeddings beyond it are read in pieces again and again; 0: no limit")
       .add("overwrite", &a.overwrite, "replace the ID table in --out");
+  declare_catalog_options(options, a.catalog);
   return options;
 }
 
 void check(BuildArgs& a) {
+  a.catalog.ids.seed = a.ids.quantizer.seed;
+  check(a.catalog, a.embeddings);
   require_at_least("--levels", a.levels, 1);
   require_at_least("--threads", a.threads, 1);
   require_at_least("--max-steps", a.ids.quantizer.max_steps, 1);
@@ -242,10 +250,16 @@ void log_step(int level, const ids::KMeansStep& step) {
 int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   BuildArgs a;
   Options options = declare(a);
+  const nlohmann::json usual = options.resolved();
   if (!options.parse(args)) return 0;
   check(a);
+  require_no_other_options(a.catalog, options.resolved(), usual);
   // Says before the work, not after it, that the folder cannot be written.
   if (comm.is_root()) ArtefactWriter(a.out, "id-table", a.overwrite);
+  if (!a.catalog.is_semantic()) {
+    build_catalog_table(a.catalog, a.dataset, a.out, a.overwrite, comm);
+    return 0;
+  }
 
   const auto dataset = data::Dataset::open(a.dataset);
   const auto file = ids::EmbeddingsFile::open(a.embeddings);
@@ -277,6 +291,7 @@ int run_ids_build(const std::vector<std::string>& args, Communicator& comm) {
   for (const char* key : {"embeddings", "dataset", "out", "threads", "memory", "overwrite"}) {
     extras.config.erase(key);
   }
+  erase_catalog_options(&extras.config);
   carry_held_out(file.manifest(), &extras.config);
   extras.made_from = {{"dataset", dataset.manifest().hash}, {"embeddings", file.manifest().hash}};
   const auto written = ids::write_id_table(a.out, ids.table, extras, a.overwrite);

@@ -17,9 +17,9 @@ constexpr double kAnotherSpace = 1.0;  // dB that turning gains: vectors that we
 // From where on a tier no longer serves. docs/ids.md says what the defaults come from.
 struct Limits {
   double refresh_gain = 0.3;   // dB that tracks would gain by moving
-  double rebuild_loss = 1.0;   // dB that the known codes stand worse for the vectors than they did
+  double rebuild_loss = 1.5;   // dB that the known codes stand worse for the vectors than they did
   double rebuild_share = 0.2;  // of training entries, of tracks without an ID
-  double rebuild_group = 4;    // times the largest group of the table
+  double rebuild_group = 2;    // times the largest group of the table
   double new_loss = 3.0, new_share = 0.5;
 };
 

@@ -277,7 +277,9 @@ bool Options::parse(const std::vector<std::string>& args) {
     const auto it = given->find("config");
     if (it != given->end()) impl_->set(config, it->second, "--config");
   }
-  if (!impl_->config.empty()) impl_->apply_ini(impl_->config);
+  // A command may have a --config of its own, to read the other sections of the file.
+  const std::string file = option_texts(config->target).front();
+  if (!file.empty()) impl_->apply_ini(file);
   for (const auto& [name, texts] : environment) {
     impl_->set(impl_->find(name), texts, environment_name(name));
   }

@@ -104,7 +104,9 @@ void start_id_rows_from_text(IdModel& model, const ids::IdTable& table,
     for (int64_t i = 0; i < projection.numel(); ++i) values[i] = rng.normal();
     vectors = vectors.matmul(projection);
   }
-  for (size_t level = 0; level + 1 < table.levels.size(); ++level) {  // the last one: suffixes
+  // Positions of text share their rows; else the last one's are suffixes.
+  const size_t num_levels = table.is_text() ? 1 : table.levels.size() - 1;
+  for (size_t level = 0; level < num_levels; ++level) {
     std::vector<int64_t> reached;
     for (int64_t t = 0; t < table.levels[level].num_tokens; ++t) {
       const int64_t token = table.levels[level].first_token + t;

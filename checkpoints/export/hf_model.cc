@@ -18,8 +18,10 @@ namespace {
 // Special ids of T5 vocabularies; the decoder starts from the pad row.
 constexpr int kPad = 0, kEos = 1;
 
-// An ID ends by its length; T5's text has an end of its own.
-nlohmann::json eos_of(const T5Config& t5) {
+// IDs that are text end with a token of theirs. Others end by their length; T5's text has an end of
+// its own.
+nlohmann::json eos_of(const T5Config& t5, const ids::IdTable& table) {
+  if (table.is_text()) return t5.text_rows + table.end_token();
   return t5.encoder ? nlohmann::json() : nlohmann::json(kEos);
 }
 
@@ -112,7 +114,7 @@ nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
       {"use_cache", true},
       {"n_positions", 512},
       {"pad_token_id", kPad},
-      {"eos_token_id", eos_of(t5)},
+      {"eos_token_id", eos_of(t5, source.ids.table)},
       {"decoder_start_token_id", kPad},
       // Untied, both matrices written: the one form that all engines read alike.
       {"tie_word_embeddings", false},
@@ -129,7 +131,7 @@ nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
 nlohmann::json hf_generation_config(const T5Config& t5, const ids::IdTable& table) {
   return {
       {"decoder_start_token_id", kPad},
-      {"eos_token_id", eos_of(t5)},
+      {"eos_token_id", eos_of(t5, table)},
       {"pad_token_id", kPad},
       {"max_new_tokens", table.id_length()},
       {"num_beams", 20},

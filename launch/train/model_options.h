@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "checkpoints/softmax.h"
+#include "ids/id_table.h"
 #include "launch/options.h"
 #include "launch/train/part_rates.h"
 #include "trainer/models/t5.h"
@@ -43,5 +44,7 @@ void check(ModelArgs& a);
 // from nothing, sparse where it is pretrained; an --encoder that trains and its words learn at a
 // tenth of the rate.
 void settle(ModelArgs& a, const nlohmann::json& state);
+// IDs of text have no levels: what is normalised over the level is over all ID rows there.
+void settle_softmax(ModelArgs& a, const ids::IdTable& table);
 
 }  // namespace tutti::launch

@@ -30,6 +30,8 @@ nlohmann::json state_before(const TrainArgs& a,
 RunInputs open_run_inputs(TrainArgs& a, const nlohmann::json& resolved, Communicator& comm) {
   RunInputs in{.dataset = open_dataset(a.dataset, a.start, comm), .ids = ids::read_id_table(a.ids)};
   require_made_from(a.ids, in.ids.manifest, "dataset", in.dataset.manifest());
+  settle_softmax(a.model, in.ids.table);
+  a.loop.data.packing.softmax = a.model.softmax;
   require_agreement(comm, {{"the program", hash_of_this_program()},
                            {"the options", resolved.dump()},
                            {"the dataset", in.dataset.manifest().hash},

@@ -24,8 +24,8 @@ struct RunInputs {
 };
 
 // Opens all of it and checks that the parts belong together. Resolves in `a` what depends on them:
-// --text-rows auto, and what is trained behind --thaw-at. `resolved`: all options. Collective.
-// DataError or UsageError naming what does not fit.
+// --text-rows auto, --softmax level of IDs that are text, and what is trained behind --thaw-at.
+// `resolved`: all options. Collective. DataError or UsageError naming what does not fit.
 RunInputs open_run_inputs(TrainArgs& a, const nlohmann::json& resolved, Communicator& comm);
 
 }  // namespace tutti::launch

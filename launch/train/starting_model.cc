@@ -9,11 +9,13 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
 #include "launch/train/known_bases.h"
 #include "trainer/id_rows.h"
 #include "trainer/models/make_model.h"
+#include "trainer/piece_id_rows.h"
 #include "trainer/training_data.h"
 #include "trainer/warm_start.h"
 
@@ -167,6 +169,29 @@ std::unique_ptr<trainer::IdModel> make_model(const StartingModel& start, const M
   return model;
 }
 
+namespace {
+
+// IDs of text may be pieces of the base's own vocabulary.
+void start_known_pieces(trainer::IdModel& model, const StartingModel& start,
+                        const ids::IdTable& table) {
+  if (table.token_pieces.pieces.empty()) return;
+  const std::string& bytes = start.tokenizer.bytes();
+  if (sha256_of_bytes(bytes.data(), std::ssize(bytes)) != table.token_pieces.vocabulary) {
+    log::warn("the IDs are pieces of another vocabulary than the base's; their rows start anew");
+    return;
+  }
+  int64_t known = 0;
+  if (const auto* t5 = std::get_if<checkpoints::HfT5>(&start.base)) {
+    known = trainer::start_id_rows_from_pieces(model, table, *t5);
+  } else if (const auto* llama = std::get_if<checkpoints::LlamaSource>(&start.base)) {
+    known = trainer::start_id_rows_from_pieces(model, table, *llama);
+  }
+  log::info(fmt::format("{} of {} ID rows start from the base's rows of the same pieces", known,
+                        table.num_tokens()));
+}
+
+}  // namespace
+
 std::optional<trainer::BaseReport> fill_model(trainer::IdModel& model, const StartingModel& start,
                                               const ModelArgs& a, const ids::IdTable& table,
                                               uint64_t seed) {
@@ -195,6 +220,7 @@ std::optional<trainer::BaseReport> fill_model(trainer::IdModel& model, const Sta
   // Over an encoder the decoder is new, and its rows with it.
   if (!std::holds_alternative<checkpoints::BertSource>(start.base)) {
     trainer::scale_id_rows_to_base(model);
+    start_known_pieces(model, start, table);
   }
   log_report(*report, path);
   return report;

@@ -48,9 +48,16 @@ void TrainLog::show(const trainer::StepReport& last) {
   const auto steps = static_cast<double>(sums_.steps);
   const auto updates = static_cast<double>(sums_.steps - sums_.skipped);
   const double seconds = sums_.step_ms / 1e3;
+  // IDs that are text have many positions: the line has the first ones and the sum of the rest.
+  constexpr size_t kShown = 6;
   std::string levels;
-  for (const double loss : sums_.level_loss)
-    levels += fmt::format("{}{:.2f}", levels.empty() ? "" : " ", loss / updates);
+  double rest = 0;
+  for (size_t level = 0; level < sums_.level_loss.size(); ++level) {
+    const double loss = sums_.level_loss[level] / updates;
+    if (level < kShown) levels += fmt::format("{}{:.2f}", level == 0 ? "" : " ", loss);
+    if (level >= kShown) rest += loss;
+  }
+  if (sums_.level_loss.size() > kShown) levels += fmt::format(" and {:.2f}", rest);
   log::info(
       fmt::format("step {} of {}, epoch {:.2f}: loss {:.3f} ({}), gradient {:.2f}, rate {:.2e}, {} "
                   "pairs/s, {} nodes/s, {:.0f} % of peak; {:.1f} ms a step, data wait {:.2f}, "

@@ -24,6 +24,23 @@ inline ids::IdTable tiny_id_table(int num_tracks) {
   return table;
 }
 
+// IDs of text: the number of the track in base 3 and an end, so that lengths differ and most
+// numbers begin other ones. For `num_tracks` <= 27.
+inline ids::IdTable tiny_text_table(int num_tracks) {
+  ids::IdTable table;
+  table.strategy = "track-integer";
+  table.levels.assign(4, {0, 4});
+  for (const char* name : {"<T_0>", "<T_1>", "<T_2>", "<END>"}) table.token_names.push_back(name);
+  for (int t = 0; t < num_tracks; ++t) {
+    if (t >= 9) table.tokens.push_back(t / 9);
+    if (t >= 3) table.tokens.push_back(t / 3 % 3);
+    table.tokens.push_back(t % 3);
+    table.tokens.push_back(table.end_token());
+    table.offsets.push_back(std::ssize(table.tokens));
+  }
+  return table;
+}
+
 inline data::Catalog tiny_catalog(int num_tracks) {
   data::Catalog catalog;
   catalog.artist_keys.push_back("artist:a");

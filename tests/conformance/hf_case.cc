@@ -263,9 +263,11 @@ void write_diverse_beams(const trainer::T5Model& model, const data::Tokenizer& t
 }  // namespace
 
 void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax,
-                   const std::string& tokenizer_json) {
+                   const std::string& tokenizer_json, bool text_ids) {
   const at::NoGradGuard no_grad;
-  ids::LoadedIdTable ids{.manifest = {}, .table = checkpoints::tiny_id_table(kNumTracks)};
+  ids::LoadedIdTable ids{.manifest = {},
+                         .table = text_ids ? checkpoints::tiny_text_table(kNumTracks)
+                                           : checkpoints::tiny_id_table(kNumTracks)};
   ids.manifest.hash = std::string(64, 'a');
   Manifest dataset;
   dataset.hash = std::string(64, 'b');

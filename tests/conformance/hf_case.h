@@ -14,7 +14,8 @@ namespace tutti::conformance {
 //                              beam search finds
 //   FOLDER/logits.safetensors  "TITLE": [prefixes, id_tokens], our logits behind each prefix
 // With a `tokenizer_json` of BERT the model is T5's decoder over a BERT that reads its words.
+// `text_ids`: IDs that are text, of different lengths.
 void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax,
-                   const std::string& tokenizer_json = "");
+                   const std::string& tokenizer_json = "", bool text_ids = false);
 
 }  // namespace tutti::conformance

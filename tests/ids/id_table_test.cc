@@ -112,6 +112,48 @@ TEST(IdTable, RefusesTokensOutOfRange) {
       testing::AllOf(HasSubstr("ids.h5"), HasSubstr("'tokens' at 4"), HasSubstr("token 7")));
 }
 
+IdTable text_table() {
+  IdTable table;
+  table.strategy = "track-integer";
+  table.levels = {{0, 3}, {0, 3}, {0, 3}};
+  table.offsets = {0, 2, 5};
+  table.tokens = {0, 2, 0, 1, 2};
+  for (const char* name : {"<T_0>", "<T_1>", "<END>"}) table.token_names.push_back(name);
+  return table;
+}
+
+TEST(IdTable, OfTextHasOneVocabularyAtAllPositions) {
+  const TempFolder dir;
+  write_artefact(dir / "ids", text_table());
+  const auto table = read_id_table(dir / "ids").table;
+  EXPECT_TRUE(table.is_text());
+  EXPECT_FALSE(small_table().is_text());
+  EXPECT_EQ(table.num_tokens(), 3);
+  EXPECT_EQ(table.end_token(), 2);
+  EXPECT_EQ(table.token_name(2), "<END>");
+  EXPECT_DOUBLE_EQ(table.mean_length(), 2.5);
+}
+
+TEST(IdTable, OfTextThatBreaksItsRulesIsRefused) {
+  const TempFolder dir;
+  const auto message = [&](const auto& change) {
+    auto table = text_table();
+    change(table);
+    write_artefact(dir / "ids", table);
+    return message_of<DataError>([&] { read_id_table(dir / "ids"); });
+  };
+  EXPECT_THAT(message([](IdTable& t) { t.tokens[1] = 1; }), HasSubstr("'tokens' of track 0"));
+  EXPECT_THAT(message([](IdTable& t) { t.tokens[2] = 2; }), HasSubstr("'tokens' of track 1"));
+  EXPECT_THAT(message([](IdTable& t) { t.levels.pop_back(); }), HasSubstr("'tokens' of track 1"));
+  EXPECT_THAT(message([](IdTable& t) { t.levels[1].num_tokens = 4; }), HasSubstr("level 1"));
+  EXPECT_THAT(message([](IdTable& t) { t.token_names.push_back("<T_3>"); }),
+              HasSubstr("'token_names'"));
+  EXPECT_THAT(message([](IdTable& t) {
+                t.token_pieces = {"hash", {1}};
+              }),
+              HasSubstr("'token_pieces'"));
+}
+
 TEST(IdTable, RefusesLevelsWithGapsOffsetsThatFallAndVectorsOfAnotherSize) {
   const TempFolder dir;
   auto table = small_table();

@@ -2,8 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <cmath>
 #include <mutex>
+#include <span>
 
 #include <gtest/gtest.h>
 
@@ -11,6 +13,7 @@
 #include "dist/runtime/rng.h"
 #include "ids/alignment.h"
 #include "ids/matrix.h"
+#include "ids/trie.h"
 #include "tests/ids/random_rows.h"
 #include "tests/support/temp_folder.h"
 #include "tests/support/thread_communicator.h"
@@ -107,6 +110,24 @@ TEST(Rebuild, AppendMovesNobodyAndEncodesNewTracksWithTheCodebooksAsTheyAre) {
     EXPECT_EQ(id[0], expected[t * 2]);
     EXPECT_EQ(id[1] - old.table.levels[1].first_token, expected[t * 2 + 1]);
   }
+}
+
+TEST(Rebuild, NeverMakesAKnownIdTheBeginningOfAnAppendedOneNorTheReverse) {
+  auto rows = clustered_rows(300, kDim, 20, 41);
+  // Every appended track has the vector of a known one, and so its codes.
+  std::copy_n(rows.begin(), 100 * kDim, rows.begin() + 200 * kDim);
+  const auto old = build(rows, 200);
+  const auto ids = rebuild(old, 200, rows, 0, 300, {});
+  const auto begins = [](std::span<const int32_t> a, std::span<const int32_t> b) {
+    return a.size() <= b.size() && std::equal(a.begin(), a.end(), b.begin());
+  };
+  for (int64_t known = 0; known < 200; ++known) {
+    for (int64_t appended = 200; appended < 300; ++appended) {
+      EXPECT_FALSE(begins(old.table.id_of(known), ids.table.id_of(appended)));
+      EXPECT_FALSE(begins(ids.table.id_of(appended), old.table.id_of(known)));
+    }
+  }
+  EXPECT_NO_THROW(build_trie(ids.table));
 }
 
 TEST(Rebuild, OfTheSameVectorsMovesNobodyAndChangesNoCodebook) {

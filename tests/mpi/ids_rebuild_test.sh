@@ -77,6 +77,16 @@ grep -q '50 back' back.txt || { fail 'tracks that come back are not known'; cat 
 "$tutti" ids drift --from ids --old-dataset data --dataset data-new --embeddings folded >drift.txt
 grep -q '^calls for ' drift.txt || { fail 'drift advises nothing'; cat drift.txt; }
 [[ ! -e drift ]] || fail 'drift wrote something'
+drift() { "$tutti" ids drift --from ids --old-dataset data --dataset data-new --embeddings folded "$@"; }
+advises() { # TEXT OPTION...
+  local text="$1"
+  shift
+  drift "$@" >drift.txt
+  grep -q "^calls for $text" drift.txt || { fail "drift $* does not advise $text"; cat drift.txt; }
+}
+advises 'append' --rebuild-share 0.9 --new-share 0.9 --refresh-gain 9 --rebuild-group 99
+advises 'rebuild: share of entries' --rebuild-share 0.001 --refresh-gain 9
+advises 'new IDs, `tutti ids build`: share of entries' --rebuild-share 0.001 --new-share 0.001
 
 refused() { # CODE TEXT COMMAND...
   local code="$1" text="$2" found=0
@@ -86,6 +96,10 @@ refused() { # CODE TEXT COMMAND...
   grep -qF -- "$text" error.txt || { fail "the error does not say '$text'"; cat error.txt; }
   [[ ! -e out ]] || fail "left behind: $*"
 }
+refused 2 '--new-loss: found 0.5, expected at least 1.5' drift --new-loss 0.5
+refused 2 '--rebuild-group' drift --rebuild-group 0.5
+refused 2 '--refresh-gain' drift --refresh-gain nan
+refused 2 '--memory' "$tutti" ids rebuild --from ids --old-dataset data --dataset data-new --embeddings folded --out out --memory 1M
 refused 3 'expected vectors in the space of the table' "$tutti" ids rebuild --from ids --old-dataset data --dataset data-new --embeddings trained --out out
 refused 2 '--tier' "$tutti" ids rebuild --from ids --old-dataset data --dataset data-new --embeddings folded --tier other --out out
 refused 3 'made from' "$tutti" ids rebuild --from ids --old-dataset data-new --dataset data-new --embeddings folded --out out

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# ids_stream_test.sh TUTTI: `ids build --memory` over ranks. Vectors that do not fit are streamed from their file and make the
+# ids_stream_test.sh TUTTI: `ids build --memory` and `ids rebuild --memory` over ranks. Vectors that do not fit are streamed from their file and make the
 # same bytes; a file that one rank cannot read ends the job with one line of error, and leaves nothing.
 set -euo pipefail
 tutti="$1"
@@ -20,16 +20,22 @@ build() {
   "$run_mpi" "$ranks" "$tutti" ids build --embeddings embeddings --dataset data --out "$out" --levels 2 --num-codes 16,8 \
     --max-steps 4 --refit 1 "$@"
 }
+# rebuild RANKS OUT [OPTION...]: the same table for vectors that were trained again
+rebuild() {
+  local ranks="$1" out="$2"
+  shift 2
+  "$run_mpi" "$ranks" "$tutti" ids rebuild --from expected --old-dataset data --dataset data --embeddings again --out "$out" --tier rebuild "$@"
+}
 hashes() { (cd "$1" && find . -type f | sort | xargs sha256sum); }
 
-# find_memory RANKS: the MiB a rank that are too little to hold its vectors and enough to stream them, by halving.
+# find_memory COMMAND RANKS: the MiB a rank that are too little to hold its vectors and enough to stream them, by halving.
 find_memory() {
   local low=64 high=512 middle code
   while ((high - low > 1)); do
     middle=$(((low + high) / 2))
     rm -rf streamed
     code=0
-    build "$1" streamed --memory "${middle}M" >streamed.txt 2>&1 || code=$?
+    "$1" "$2" streamed --memory "${middle}M" >streamed.txt 2>&1 || code=$?
     if ((code != 0)); then
       grep -q -- '--memory' streamed.txt || { cat streamed.txt >&2; return 1; }
       low=$middle
@@ -46,7 +52,7 @@ find_memory() {
 build 1 expected >/dev/null
 hashes expected >expected.sha
 for ranks in 1 2 3; do
-  if ! memory=$(find_memory "$ranks"); then
+  if ! memory=$(find_memory build "$ranks"); then
     fail "$ranks ranks never streamed"
     continue
   fi
@@ -54,6 +60,20 @@ for ranks in 1 2 3; do
     echo "ok: $ranks ranks stream with $memory MiB each"
   else
     fail "streamed over $ranks ranks: other bytes"
+    cat difference.txt
+  fi
+done
+
+"$tutti" embed cf --dataset data --out again --dim 128 --epochs 1 --seed 1 >/dev/null
+rebuild 1 rebuilt >/dev/null
+hashes rebuilt >expected.sha
+for ranks in 1 2; do
+  if ! memory=$(find_memory rebuild "$ranks"); then
+    fail "a rebuild on $ranks ranks never streamed"
+  elif hashes streamed | diff expected.sha - >difference.txt; then
+    echo "ok: a rebuild on $ranks ranks streams with $memory MiB each"
+  else
+    fail "a rebuild streamed over $ranks ranks: other bytes"
     cat difference.txt
   fi
 done

@@ -8,6 +8,7 @@
 
 #include "checkpoints/t5_tensors.h"
 #include "tests/support/temp_folder.h"
+#include "trainer/piece_id_rows.h"
 
 namespace tutti::trainer {
 namespace {
@@ -98,6 +99,31 @@ TEST_F(BaseModel, LeavesTheHeadOfTextWhereTheSoftmaxDoesNotReachIt) {
     EXPECT_EQ(report.ignored[0].name, "lm_head.weight");
     EXPECT_EQ(report.num_loaded_values, num_values_ - kTextRows * kWidth);
     EXPECT_EQ(to_json(report).at("ignored").at(0).at("tensor"), "lm_head.weight");
+  }
+}
+
+TEST_F(BaseModel, GivesTokensThatAreItsPiecesItsRowsOfThem) {
+  ids::IdTable table;
+  table.token_pieces.pieces.assign(kIdTokens, -1);
+  table.token_pieces.pieces[3] = 17;
+  table.token_pieces.pieces[kIdTokens - 1] = 1;
+  for (const bool tied : {false, true}) {
+    const HfT5 base = write(tied);
+    T5Model model(config_from_base(base, kIdTokens, Softmax::kIds));
+    model.initialize(1);
+    load_base(model, base);
+    const auto values_of = [&](const char* name) { return model.find(name)->value.detach(); };
+    const at::Tensor before = values_of("id_embedding.weight").clone();
+    EXPECT_EQ(start_id_rows_from_pieces(model, table, base), 2);
+    const at::Tensor after = values_of("id_embedding.weight");
+    const at::Tensor text = values_of("shared.weight");
+    EXPECT_TRUE(after[3].equal(text[17]));
+    EXPECT_TRUE(after[kIdTokens - 1].equal(text[1]));
+    EXPECT_TRUE(after[4].equal(before[4]));
+    if (tied) continue;
+    // The base's head stands behind its other tensors; values count up.
+    const float head = values_of("lm_head.id.weight")[3][0].item<float>();
+    EXPECT_EQ(head - text[17][0].item<float>(), static_cast<float>(kTextRows * kWidth));
   }
 }
 

@@ -63,13 +63,14 @@ struct Case {
   Softmax softmax;
   Weighting weighting;
   bool tied = false;
+  bool text = false;  // IDs
 };
 
 class PackedLoss : public testing::TestWithParam<Case> {};
 
 TEST_P(PackedLoss, AndEveryGradientEqualThePlainComputationPairByPair) {
-  const auto [softmax, weighting, tied] = GetParam();
-  const ids::IdTable table = random_id_table(300, 5, 3);
+  const auto [softmax, weighting, tied, text] = GetParam();
+  const ids::IdTable table = text ? random_text_table(300, 5, 3) : random_id_table(300, 5, 3);
   const ids::Trie trie = ids::build_trie(table);
   T5Config config = small_t5(table);
   config.tie_word_embeddings = config.scale_decoder_outputs = tied;
@@ -119,12 +120,16 @@ INSTANTIATE_TEST_SUITE_P(Kinds, PackedLoss,
                                          Case{Softmax::kIds, Weighting::kPair},
                                          Case{Softmax::kFull, Weighting::kPair},
                                          Case{Softmax::kLevel, Weighting::kPair, /*tied=*/true},
-                                         Case{Softmax::kFull, Weighting::kPair, /*tied=*/true}),
+                                         Case{Softmax::kFull, Weighting::kPair, /*tied=*/true},
+                                         Case{Softmax::kIds, Weighting::kPair, false, true},
+                                         Case{Softmax::kTrie, Weighting::kPair, false, true},
+                                         Case{Softmax::kFull, Weighting::kPair, true, true}),
                          [](const auto& instance) {
                            return std::string(checkpoints::name_of(instance.param.softmax)) +
                                   (instance.param.weighting == Weighting::kPair ? "Pair"
                                                                                 : "Playlist") +
-                                  (instance.param.tied ? "Tied" : "");
+                                  (instance.param.tied ? "Tied" : "") +
+                                  (instance.param.text ? "OfText" : "");
                          });
 
 TEST(PackedLossOfFrozenParts, GivesTheOthersTheGradientsThatTheyHaveWhenAllIsTrained) {

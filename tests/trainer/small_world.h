@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdint>
 #include <map>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "dist/runtime/rng.h"
@@ -32,6 +34,28 @@ inline ids::IdTable random_id_table(int64_t num_tracks, int32_t num_codes, uint6
     table.offsets.push_back(std::ssize(table.tokens));
   }
   table.levels.push_back({3 * num_codes, largest + 1});
+  return table;
+}
+
+// A catalog of random words of `letters` letters, up to five long, as IDs of text: lengths differ,
+// and a word is often the beginning of another.
+inline ids::IdTable random_text_table(int64_t num_tracks, int32_t letters, uint64_t seed) {
+  ids::IdTable table;
+  table.strategy = "artist-track-name";
+  table.levels.assign(6, {0, letters + 1});
+  for (int32_t token = 0; token <= letters; ++token) {
+    table.token_names.push_back(token == letters ? "<END>" : "<T_" + std::to_string(token) + ">");
+  }
+  Rng rng(seed, Purpose::kTest, 2);
+  std::set<std::vector<int32_t>> words;
+  while (table.num_tracks() < num_tracks) {
+    std::vector<int32_t> word(1 + rng.below(5));
+    for (int32_t& letter : word) letter = static_cast<int32_t>(rng.below(letters));
+    if (!words.insert(word).second) continue;
+    word.push_back(letters);
+    table.tokens.insert(table.tokens.end(), word.begin(), word.end());
+    table.offsets.push_back(std::ssize(table.tokens));
+  }
   return table;
 }
 

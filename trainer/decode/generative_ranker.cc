@@ -4,67 +4,14 @@
 #include <numeric>
 #include <utility>
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/linear.h>
-#include <ATen/ops/log_softmax.h>
-#include <ATen/ops/logaddexp.h>
-#include <ATen/ops/logsumexp.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/InferenceMode.h>
 
 #include "dist/runtime/errors.h"
+#include "trainer/decode/model_scorer.h"
 
 namespace tutti::trainer {
 
 namespace {
-
-// The rows of beam search as a model sees them.
-class ModelScorer : public IdScorer {
- public:
-  ModelScorer(const IdModel& model, DecoderState state) : model_(model), state_(std::move(state)) {}
-
-  std::span<const float> step(std::span<const Row> rows, const ids::IdLevel& level,
-                              Softmax over) override {
-    const int64_t n = std::ssize(rows);
-    const at::Tensor input = at::empty({n}, at::kLong);
-    const at::Tensor parent = at::empty({n}, at::kLong);
-    const at::Tensor title = at::empty({n}, at::kLong);
-    auto* inputs = input.mutable_data_ptr<int64_t>();
-    auto* parents = parent.mutable_data_ptr<int64_t>();
-    auto* titles = title.mutable_data_ptr<int64_t>();
-    for (int64_t i = 0; i < n; ++i) {
-      inputs[i] = rows[i].token;
-      parents[i] = rows[i].parent;
-      titles[i] = rows[i].title;
-    }
-    const at::Tensor hidden = model_.step(state_, input, parent, title);
-    scores_ = scores_of(hidden, level, over).to(at::kCPU).contiguous();
-    return {scores_.const_data_ptr<float>(), static_cast<size_t>(scores_.numel())};
-  }
-
- private:
-  // [rows, level.num_tokens]
-  at::Tensor scores_of(const at::Tensor& hidden, const ids::IdLevel& level, Softmax over) const {
-    if (over == Softmax::kTrie) {
-      return model_.logits(hidden, level.first_token, level.num_tokens);
-    }
-    if (over == Softmax::kLevel) {
-      return at::log_softmax(model_.logits(hidden, level.first_token, level.num_tokens), -1);
-    }
-    const at::Tensor ids = model_.logits(hidden, 0, model_.id_tokens());
-    at::Tensor log_sum = at::logsumexp(ids, -1, /*keepdim=*/true);
-    if (over == Softmax::kFull) {
-      const at::Tensor text = at::linear(hidden, model_.text_head());
-      log_sum = at::logaddexp(log_sum, at::logsumexp(text, -1, /*keepdim=*/true));
-    }
-    return ids.narrow(1, level.first_token, level.num_tokens) - log_sum;
-  }
-
-  const IdModel& model_;
-  DecoderState state_;
-  at::Tensor scores_;
-};
 
 // Fills `list` up to `size` tracks with those of `more` that it lacks.
 void append_missing(std::vector<Recommendation>& list, const std::vector<Recommendation>& more,
@@ -92,17 +39,7 @@ std::vector<std::vector<Recommendation>> GenerativeRanker::rank_batch(
     std::span<const std::vector<int32_t>* const> titles, int k) const {
   const c10::InferenceMode inference;
   const int64_t num_titles = std::ssize(titles);
-  int64_t longest = 0;
-  for (const auto* title : titles) longest = std::max(longest, std::ssize(*title));
-  const at::Tensor tokens = at::zeros({num_titles, longest}, at::kLong);
-  const at::Tensor lengths = at::empty({num_titles}, at::kLong);
-  static_assert(data::Tokenizer::kPad == 0, "padding is the zeros");
-  for (int64_t i = 0; i < num_titles; ++i) {
-    std::copy(titles[i]->begin(), titles[i]->end(),
-              tokens.mutable_data_ptr<int64_t>() + i * longest);
-    lengths.mutable_data_ptr<int64_t>()[i] = std::ssize(*titles[i]);
-  }
-  const DecoderState start = model_.start({.tokens = tokens, .lengths = lengths});
+  const DecoderState start = start_titles(model_, titles);
   const auto search = [&](const BeamOptions& options) {
     ModelScorer scorer(model_, start);
     return beam_search(scorer, trie_, table_.levels, num_titles, options);
