@@ -161,7 +161,14 @@ std::vector<std::string> heading_of(const EvaluateArgs& a, const Subject& subjec
           origin};
 }
 
-Question question_of(const EvaluateArgs& a, int world_size) {
+Question question_of(const EvaluateArgs& a, const std::vector<std::string>& requests,
+                     const Manifest& embeddings, int world_size) {
+  std::vector<std::pair<std::string, std::string>> parts;
+  if (std::filesystem::is_regular_file(a.run))
+    parts.emplace_back("run file", sha256_of_file(a.run));
+  if (!a.embeddings.empty()) parts.emplace_back("embeddings", embeddings.hash);
+  for (const std::string& path : a.bi_encoders)
+    parts.emplace_back("bi-encoder", read_manifest(path, trainer::kBiEncoderKind).hash);
   return {.split = a.split,
           .k = a.k,
           .depth = a.depth,
@@ -169,30 +176,36 @@ Question question_of(const EvaluateArgs& a, int world_size) {
           .seed = a.seed,
           .threads = a.threads,
           .ranks = world_size,
-          .search = a.search};
+          .search = a.search,
+          .prompts = prompts_words(a.prompts, requests),
+          .parts = std::move(parts)};
 }
 
-// What is asked: held-out playlists and prompts made of tags, bare, and in requests that the model
-// and the bi-encoders were not trained with.
-std::vector<AskedSet> sets_of(const EvaluateArgs& a, const Subject& subject) {
-  std::vector<std::string> requests;
-  if (a.prompts != "bare") {
-    data::RequestTemplates templates = data::bundled_requests();
-    if (!a.requests.empty()) data::add_requests(a.requests, &templates);
-    requests = std::move(templates.evaluation);
-    if (subject.trained) {
-      data::require_apart(
-          subject.trained->model.state.value("requests", std::vector<std::string>{}), requests,
-          subject.trained->model.path.string());
-    }
-    for (const std::string& path : a.bi_encoders) {
-      const Manifest manifest = read_manifest(path, trainer::kBiEncoderKind);
-      data::require_apart(manifest.config.value("templates", std::vector<std::string>{}), requests,
-                          path);
-    }
-  } else if (!a.requests.empty()) {
+// The templates that prompts are put into, which neither the model nor a bi-encoder was trained
+// with; none: bare prompts only.
+std::vector<std::string> requests_of(const EvaluateArgs& a, const Subject& subject) {
+  if (a.prompts == "bare") {
+    if (a.requests.empty()) return {};
     throw UsageError(Problem{"", "--requests", a.requests, "none with --prompts bare", ""});
   }
+  data::RequestTemplates templates = data::bundled_requests();
+  if (!a.requests.empty()) data::add_requests(a.requests, &templates);
+  std::vector<std::string> requests = std::move(templates.evaluation);
+  if (subject.trained) {
+    data::require_apart(subject.trained->model.state.value("requests", std::vector<std::string>{}),
+                        requests, subject.trained->model.path.string());
+  }
+  for (const std::string& path : a.bi_encoders) {
+    const Manifest manifest = read_manifest(path, trainer::kBiEncoderKind);
+    data::require_apart(manifest.config.value("templates", std::vector<std::string>{}), requests,
+                        path);
+  }
+  return requests;
+}
+
+// What is asked: held-out playlists and prompts made of tags, bare and in requests.
+std::vector<AskedSet> sets_of(const EvaluateArgs& a, const Subject& subject,
+                              const std::vector<std::string>& requests) {
   std::vector<AskedSet> sets =
       asked_sets(subject.dataset(),
                  {.part = a.split == "test" ? data::Part::kTest : data::Part::kValidation,
@@ -265,7 +278,8 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
     const std::string note = held_out_note(path, *manifest, a.allow_unknown);
     if (!note.empty()) report.heading.push_back(note);
   }
-  const std::vector<AskedSet> sets = sets_of(a, subject);
+  const std::vector<std::string> requests = requests_of(a, subject);
+  const std::vector<AskedSet> sets = sets_of(a, subject, requests);
   const std::vector<trainer::EncodedCatalog> bi_encoders = open_bi_encoders(a.bi_encoders, dataset);
 
   log::info("building the baselines on training playlists, tuning them on validation playlists");
@@ -303,7 +317,7 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
         progress.set(ranked_titles + ranked_here);
       };
       results.push_back(trainer::evaluate(*ranker, set, evaluation, comm));
-      results.back().is_oracle = ranker == systems.oracle;
+      results.back().is_oracle = !asked.is_playlists && baselines.has_read_tags(ranker);
     }
     ranked_titles += std::ssize(set.titles);
     if (generative) generative_seconds += results.back().seconds;
@@ -344,11 +358,12 @@ int run_evaluate(const std::vector<std::string>& args, Communicator& comm) {
         num_titles, comm.size(), a.threads));
     describe_model(*trained, *generative, generative_lists, sets, a.k, &about_model, &report.notes);
   }
-  report.notes.push_back(signature_of(dataset, trained, question_of(a, comm.size())));
+  const Question question = question_of(a, requests, vectors.manifest, comm.size());
+  report.notes.push_back(signature_of(dataset, trained, question));
   fmt::print("{}\n{}", trainer::format_report(report), trainer::format_beyond_accuracy(report));
   if (!result) return 0;
   nlohmann::json document = trainer::to_json(report);
-  add_origin(&document, dataset, trained, question_of(a, comm.size()));
+  add_origin(&document, dataset, trained, question);
   document.update(about_model);
   if (trained != nullptr) document["trie_nats"] = nats;
   for (size_t i = 0; i < examples.size(); ++i) document["blocks"][i]["examples"] = examples[i];

@@ -2,6 +2,8 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -19,15 +21,21 @@ struct Question {
   uint64_t seed = 0;
   int threads = 1, ranks = 1;
   SearchOptions search = {};
+  std::string prompts = "bare";  // and, with requests, the hash of their templates
+  // What else the figures were made of: role ("embeddings", "bi-encoder") and hash.
+  std::vector<std::pair<std::string, std::string>> parts = {};
 };
 
-// One line, after sacrebleu's: version, data, split, queries, IDs, checkpoint, softmax, search.
-// `trained`: null when the lists of another system were scored.
+// "both, requests 0123456789ab": what was asked of --prompts, and in the words of which templates.
+std::string prompts_words(const std::string& prompts, const std::vector<std::string>& templates);
+
+// One line, after sacrebleu's: version, data, split, queries, prompts, IDs, checkpoint, softmax,
+// search, and the parts. `trained`: null when the lists of another system were scored.
 std::string signature_of(const data::Dataset& dataset, const TrainedSystem* trained,
                          const Question& question);
 
 // The same as fields of a result document: "signature", "dataset", "simulated", "id_table",
-// "checkpoint", "options", "ranks", "threads".
+// "checkpoint", "parts", "options", "ranks", "threads".
 void add_origin(nlohmann::json* document, const data::Dataset& dataset,
                 const TrainedSystem* trained, const Question& question);
 

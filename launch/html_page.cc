@@ -9,18 +9,21 @@
 namespace tutti::launch {
 namespace {
 
-// Series after Okabe and Ito's palette, told apart by colour-blind readers.
+// The first eight series after Okabe and Ito's palette, told apart by colour-blind readers.
 constexpr const char* kStyle = R"css(
 :root { color-scheme: light dark; --paper: #fff; --ink: #1c1f24; --soft: #5b6470; --grid: #d8dce2;
   --mark: #d5ecdc; --series-0: #2f6fb2; --series-1: #c9701c; --series-2: #1b8a63;
-  --series-3: #b0508a; --series-4: #7a6a00; --series-5: #3c9fd6; --series-6: #6b7380; --series-7: #a03030; }
+  --series-3: #b0508a; --series-4: #7a6a00; --series-5: #3c9fd6; --series-6: #6b7380; --series-7: #a03030;
+  --series-8: #5a3fa0; --series-9: #8fb021; --series-10: #d98aa8; --series-11: #3d4f2a; }
 @media (prefers-color-scheme: dark) { :root { --paper: #15181c; --ink: #e8eaed; --soft: #a3abb6;
   --grid: #3a4048; --mark: #214a33; --series-0: #6ea8e6; --series-1: #e6b15f; --series-2: #5cc7a0;
-  --series-3: #e29ac6; --series-4: #cfc05a; --series-5: #8fd0f5; --series-6: #aab2bd; --series-7: #ec8686; } }
+  --series-3: #e29ac6; --series-4: #cfc05a; --series-5: #8fd0f5; --series-6: #aab2bd; --series-7: #ec8686;
+  --series-8: #b39af0; --series-9: #b8d94f; --series-10: #f2b8cd; --series-11: #a3b88a; } }
 @media print { :root { --paper: #fff; --ink: #000; --soft: #333; --grid: #bbb; --mark: #d5ecdc;
   --series-0: #2f6fb2; --series-1: #c9701c; --series-2: #1b8a63; --series-3: #b0508a;
-  --series-4: #7a6a00; --series-5: #3c9fd6; --series-6: #6b7380; --series-7: #a03030; }
-  * { print-color-adjust: exact; } figure, table { break-inside: avoid; } h2, h3 { break-after: avoid; } }
+  --series-4: #7a6a00; --series-5: #3c9fd6; --series-6: #6b7380; --series-7: #a03030;
+  --series-8: #5a3fa0; --series-9: #8fb021; --series-10: #d98aa8; --series-11: #3d4f2a; }
+  * { print-color-adjust: exact; } figure, table { break-inside: avoid; } h2, h3, p:has(+ ul) { break-after: avoid; } }
 body { background: var(--paper); color: var(--ink); font: 15px/1.5 system-ui, sans-serif;
   max-width: 68rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.5rem; margin-bottom: 0; } h2 { font-size: 1.15rem; margin-top: 2rem; }
@@ -31,8 +34,9 @@ th, td { padding: .2rem .5rem; text-align: right; border-bottom: 1px solid var(-
 th:first-child, td:first-child { text-align: left; min-width: 9rem; } td:not(:first-child) { white-space: nowrap; }
 .strong td { font-weight: 600; } td.mark { background: var(--mark); }
 .words th, .words td:nth-child(n) { text-align: left; white-space: normal; vertical-align: top; font-size: .85rem; padding: .2rem .5rem; }
-.scroll { overflow-x: auto; } .beside { display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
+.scroll { overflow-x: auto; }
 figure { margin: 1rem 0; overflow-x: auto; }
+.beside figure { display: inline-block; vertical-align: top; max-width: 100%; margin-right: 1rem; }
 svg { max-width: 100%; height: auto; } svg text { font: 12px system-ui, sans-serif; fill: var(--ink); }
 svg .title, svg .soft { fill: var(--soft); } svg .tick { text-anchor: end; fill: var(--soft); }
 svg .row { fill: var(--ink); } svg .strong { font-weight: 600; }
@@ -40,13 +44,15 @@ svg .label, svg .value { text-anchor: middle; } svg .value, svg .note { font-siz
 svg .grid { stroke: var(--grid); fill: none; } svg .line { fill: none; stroke-width: 1.8; }
 svg .whisker { stroke: var(--ink); fill: none; }
 svg.key { vertical-align: middle; margin-right: .4em; }
-.legend { max-width: 33rem; font-size: .85rem; }
+.legend { max-width: 31rem; font-size: .85rem; }
 .legend span { display: inline-block; margin-right: 1.2rem; color: var(--soft); }
 .legend i { display: inline-block; width: .8em; height: .8em; margin-right: .4em; }
 .heat td { background: color-mix(in srgb, var(--series-0) var(--share), var(--paper)); }
 .heat .own { color: var(--soft); }
 @page { size: landscape; }
-@media print { .scroll { overflow: visible; } th, td { padding: .1rem .35rem; font-size: 7.5pt; } }
+@media print { body { font-size: 11px; margin: 0; } .scroll, figure { overflow: visible; }
+  figure, h2 { margin: .5rem 0; } .beside figure { zoom: .9; margin-right: 1rem; }
+  th, td { padding: .1rem .35rem; font-size: 7.5pt; } }
 )css";
 
 std::string series_style() {

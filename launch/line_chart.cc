@@ -11,7 +11,7 @@
 namespace tutti::launch {
 namespace {
 
-constexpr double kWidth = 520, kHeight = 300, kLeft = 56, kRight = 16, kTop = 36, kBottom = 46;
+constexpr double kWidth = 500, kHeight = 300, kLeft = 56, kRight = 16, kTop = 36, kBottom = 46;
 constexpr double kInset = 12;  // so that the first markers stay clear of the axis
 constexpr double kRowHeight = 26, kLabelWidth = 250;
 constexpr double kDodge = 3;  // between intervals of two series at one x

@@ -10,7 +10,7 @@
 // (html_page.h), so that a plot follows its light, dark or printed form.
 namespace tutti::launch {
 
-constexpr size_t kChartColors = 8;  // further series start again with the first
+constexpr size_t kChartColors = 12;  // further series start again with the first
 
 struct BarSeries {
   std::string name;

@@ -1,20 +1,28 @@
+#include <filesystem>
+#include <map>
+#include <set>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 #include "checkpoints/import/bert.h"
 #include "data/dataset.h"
 #include "data/requests.h"
+#include "dist/agreement.h"
+#include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
+#include "dist/stop_flag.h"
+#include "dist/together.h"
 #include "launch/commands.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
 #include "launch/progress.h"
 #include "launch/train/known_bases.h"
+#include "trainer/baselines/bi_encoder_checkpoints.h"
 #include "trainer/baselines/bi_encoder_files.h"
 #include "trainer/baselines/bi_encoder_trainer.h"
 
@@ -24,8 +32,8 @@ namespace {
 struct BiEncoderArgs {
   std::string dataset, out, base = "minilm", documents = "titles", requests;
   int threads = 1;
-  int64_t report_every = 20;
-  bool overwrite = false;
+  int64_t report_every = 20, checkpoint_every = 50;
+  bool overwrite = false, resume = false;
   trainer::BiEncoderOptions training;
 };
 
@@ -57,9 +65,14 @@ Options declare(BiEncoderArgs& a) {
       .add("request-share", &t.request_share, "share of the titles put into requests, as in train")
       .add("requests", &a.requests, "a file of further templates, as in train")
       .add("report-every", &a.report_every, "steps between lines on the console")
+      .add("checkpoint-every", &a.checkpoint_every,
+           "steps between checkpoints, in OUT.training until OUT stands")
+      .add("resume", &a.resume,
+           "go on from the newest of these checkpoints; where there is none, begin")
       .add("seed", &t.seed, "of order and draws")
       .add("threads", &a.threads, "threads a rank")
-      .add("overwrite", &a.overwrite, "replace the bi-encoder in --out");
+      .add("overwrite", &a.overwrite,
+           "replace the bi-encoder in --out, and begin anew where checkpoints are left");
   return options;
 }
 
@@ -75,6 +88,7 @@ trainer::DocumentKind check(BiEncoderArgs& a) {
   require_at_least("--titles-per-document", t.titles_per_document, 1);
   require_at_least("--hard-negatives", t.hard_negatives, 0);
   require_at_least("--report-every", a.report_every, 1);
+  require_at_least("--checkpoint-every", a.checkpoint_every, 1);
   require_at_least("--threads", a.threads, 1);
   require_positive("--learning-rate", t.learning_rate);
   require_positive("--clip-norm", t.clip_norm);
@@ -86,21 +100,84 @@ trainer::DocumentKind check(BiEncoderArgs& a) {
                                      : trainer::DocumentKind::kBoth;
 }
 
-void train(trainer::BiEncoder& encoder, const data::Dataset& dataset,
-           const trainer::TrackDocuments& documents, const BiEncoderArgs& a, Communicator& comm) {
+// The options that shape the result.
+nlohmann::json config_of(const Options& options, const BiEncoderArgs& a) {
+  nlohmann::json config = options.resolved();
+  for (const char* key : {"dataset", "out", "base", "requests", "threads", "report-every",
+                          "checkpoint-every", "resume", "overwrite"}) {
+    config.erase(key);
+  }
+  config["templates"] = a.training.requests;
+  return config;
+}
+
+// Of the base's weights, vocabulary and shape.
+std::string hash_of_base(const std::filesystem::path& base) {
+  std::set<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(base)) {
+    const std::filesystem::path& path = entry.path();
+    const bool is_read = path.extension() == ".safetensors" || path.filename() == "config.json" ||
+                         path.filename() == "tokenizer.json";
+    if (is_read) files.insert(path);
+  }
+  std::string lines;
+  for (const auto& path : files) lines += path.filename().string() + sha256_of_file(path) + '\n';
+  return sha256_of_bytes(lines.data(), std::ssize(lines));
+}
+
+// Ready to write where this job goes on or begins; the steps that are done.
+int64_t open_checkpoints(trainer::BiEncoderCheckpoints& checkpoints, const BiEncoderArgs& a,
+                         trainer::BiEncoder& encoder, trainer::BiEncoderTrainer& trainer,
+                         Communicator& comm) {
+  const bool left = checkpoints.any();
+  if (left && !a.resume && !a.overwrite) {
+    throw UsageError(Problem{checkpoints.folder().string(), "--out",
+                             "checkpoints of a training that did not end", "none",
+                             "--resume goes on from them, --overwrite begins anew"});
+  }
+  const bool goes_on = left && a.resume;
+  const int64_t done = goes_on ? checkpoints.load(encoder, trainer) : 0;
+  run_together(comm, [&] {
+    if (!comm.is_root()) return;
+    checkpoints.lock();
+    if (goes_on || !left) return;
+    checkpoints.done();
+    checkpoints.lock();
+  });
+  if (goes_on)
+    log::info(fmt::format("resuming {} at step {}", checkpoints.folder().string(), done));
+  return done;
+}
+
+// False: it was asked to stop, and wrote where it stood.
+bool train(trainer::BiEncoder& encoder, const data::Dataset& dataset,
+           const trainer::TrackDocuments& documents, trainer::BiEncoderCheckpoints& checkpoints,
+           const BiEncoderArgs& a, Communicator& comm) {
   const trainer::TitledPlaylists playlists = trainer::titled_playlists(dataset);
   trainer::BiEncoderTrainer trainer(encoder, playlists, documents, a.training, comm);
+  const StopFlag stop;
+  const int64_t steps = a.training.steps;
   double sum = 0;
   int64_t since = 0;
-  for (int64_t step = 0; step < a.training.steps; ++step) {
-    sum += trainer.step(step);
+  for (int64_t step = open_checkpoints(checkpoints, a, encoder, trainer, comm); step < steps;) {
+    sum += trainer.step(step++);
     ++since;
-    if ((step + 1) % a.report_every != 0 && step + 1 != a.training.steps) continue;
-    log::info(fmt::format("step {} of {}: loss {:.3f}", step + 1, a.training.steps,
-                          sum / static_cast<double>(since)));
-    sum = 0;
-    since = 0;
+    if (step % a.report_every == 0 || step == steps) {
+      log::info(
+          fmt::format("step {} of {}: loss {:.3f}", step, steps, sum / static_cast<double>(since)));
+      sum = 0;
+      since = 0;
+    }
+    const bool stops = stop.agreed(comm) && step < steps;
+    if (!stops && step % a.checkpoint_every != 0 && step != steps) continue;
+    run_together(comm, [&] {
+      if (comm.is_root()) checkpoints.save(step, encoder, trainer);
+    });
+    if (!stops) continue;
+    log::warn(fmt::format("stopped by a signal at step {}; --resume goes on from here", step));
+    return false;
   }
+  return true;
 }
 
 }  // namespace
@@ -115,19 +192,24 @@ int run_train_biencoder(const std::vector<std::string>& args, Communicator& comm
   if (comm.is_root()) ArtefactWriter(a.out, trainer::kBiEncoderKind, a.overwrite);
 
   const auto dataset = data::Dataset::open(a.dataset);
+  const std::filesystem::path base = find_base(a.base);
+  auto encoder = trainer::BiEncoder::from(checkpoints::BertSource::open(base));
+  const std::map<std::string, std::string> made_from = {{"dataset", dataset.manifest().hash},
+                                                        {"base", hash_of_base(base)}};
+  require_agreement(comm, {{"the program", hash_of_this_program()},
+                           {"the options", options.resolved().dump()},
+                           {"the dataset", made_from.at("dataset")},
+                           {"the base", made_from.at("base")}});
   const trainer::TrackDocuments documents(dataset, kind);
-  auto encoder = trainer::BiEncoder::from(checkpoints::BertSource::open(find_base(a.base)));
-  if (a.training.steps > 0) train(encoder, dataset, documents, a, comm);
+  const nlohmann::json config = config_of(options, a);
+  trainer::BiEncoderCheckpoints checkpoints(a.out, config, made_from);
+  if (a.training.steps > 0 && !train(encoder, dataset, documents, checkpoints, a, comm))
+    return static_cast<int>(ExitCode::kStopped);
   const at::Tensor tracks = documents.vectors(encoder, comm);
   if (!comm.is_root()) return 0;
-  auto config = options.resolved();
-  for (const char* key :
-       {"dataset", "out", "base", "requests", "threads", "report-every", "overwrite"}) {
-    config.erase(key);
-  }
-  config["templates"] = a.training.requests;
-  const Manifest manifest = trainer::write_bi_encoder(a.out, encoder, tracks, dataset.manifest(),
-                                                      std::move(config), a.overwrite);
+  const Manifest manifest =
+      trainer::write_bi_encoder(a.out, encoder, tracks, made_from, config, a.overwrite);
+  if (a.training.steps > 0) checkpoints.done();
   fmt::print("{}: {} tracks x {}, {}; hash {}\n", a.out, tracks.size(0), tracks.size(1),
              a.training.steps == 0
                  ? std::string("zero-shot")

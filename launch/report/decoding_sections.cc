@@ -1,6 +1,8 @@
 #include <algorithm>
+#include <limits>
 #include <set>
 #include <tuple>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -25,19 +27,39 @@ Decoding decoding_of(const Scores& scores) {
           option_of(scores, "diversity", 0)};
 }
 
-// Files that asked the same of the same checkpoint as the first.
-std::vector<const Scores*> same_question(const std::vector<Scores>& all) {
-  std::vector<const Scores*> same;
-  const auto question_of = [](const Scores& scores) {
-    return std::tuple(scores.checkpoint_hash, scores.k, scores.options.value("split", ""),
-                      option_of(scores, "max_queries", 0), option_of(scores, "seed", 0));
-  };
-  for (const auto& scores : all) {
-    if (!scores.checkpoint_hash.empty() && question_of(scores) == question_of(all.front())) {
-      same.push_back(&scores);
+// The most files with one key, the earlier of equals; in their order.
+template <typename Key>
+std::vector<const Scores*> most_alike(const std::vector<const Scores*>& files, Key key_of) {
+  std::vector<std::vector<const Scores*>> groups;
+  for (const Scores* scores : files) {
+    const auto found = std::find_if(groups.begin(), groups.end(), [&](const auto& group) {
+      return key_of(*group.front()) == key_of(*scores);
+    });
+    if (found == groups.end()) {
+      groups.push_back({scores});
+    } else {
+      found->push_back(scores);
     }
   }
-  return same;
+  const auto most =
+      std::max_element(groups.begin(), groups.end(),
+                       [](const auto& a, const auto& b) { return a.size() < b.size(); });
+  return most == groups.end() ? std::vector<const Scores*>() : *most;
+}
+
+// Files that asked the same of the checkpoint of the first: those of a sweep, say, beside an
+// evaluation of the test part.
+std::vector<const Scores*> same_question(const std::vector<Scores>& all) {
+  std::vector<const Scores*> of_checkpoint;
+  for (const auto& scores : all) {
+    if (!scores.checkpoint_hash.empty() && scores.checkpoint_hash == all.front().checkpoint_hash)
+      of_checkpoint.push_back(&scores);
+  }
+  return most_alike(of_checkpoint, [](const Scores& scores) {
+    return std::tuple(scores.k, scores.options.value("split", ""),
+                      scores.options.value("prompts", ""), option_of(scores, "max_queries", 0),
+                      option_of(scores, "seed", 0));
+  });
 }
 
 const ScoredBlock* block_named(const Scores& scores, const std::string& name) {
@@ -46,9 +68,10 @@ const ScoredBlock* block_named(const Scores& scores, const std::string& name) {
   return found == scores.blocks.end() || found->empty() ? nullptr : &*found;
 }
 
-// The evaluated system's points over the files, a series a block; `x_of` may say NaN: no point.
-template <typename X>
-LineChart sweep_chart(const std::vector<const Scores*>& files, X x_of) {
+// The evaluated system's points over the files, a series a block; `place` fills in a point's x and
+// label, NaN: no point.
+template <typename Place>
+LineChart sweep_chart(const std::vector<const Scores*>& files, Place place) {
   LineChart chart;
   const Scores& first = *files.front();
   chart.y_axis = first.headline();
@@ -58,7 +81,9 @@ LineChart sweep_chart(const std::vector<const Scores*>& files, X x_of) {
       const ScoredBlock* same = block_named(*scores, block.name);
       if (!same) continue;
       const auto& hits = *same->subject().metric(first.headline());
-      series.points.push_back({x_of(*scores, *same), hits.mean, hits.low, hits.high});
+      LinePoint point{0, hits.mean, hits.low, hits.high};
+      place(*scores, *same, point);
+      series.points.push_back(std::move(point));
     }
     if (!series.points.empty()) chart.series.push_back(std::move(series));
   }
@@ -66,49 +91,68 @@ LineChart sweep_chart(const std::vector<const Scores*>& files, X x_of) {
 }
 
 std::string beam_chart(std::vector<const Scores*> files) {
-  const Decoding first = decoding_of(*files.front());
-  std::erase_if(files, [&first](const Scores* scores) {
-    const Decoding one = decoding_of(*scores);
-    return one.groups != first.groups || one.penalty != first.penalty;
+  files = most_alike(files, [](const Scores& scores) {
+    return std::pair(decoding_of(scores).groups, decoding_of(scores).penalty);
   });
   std::sort(files.begin(), files.end(), [](const Scores* a, const Scores* b) {
     return decoding_of(*a).beam < decoding_of(*b).beam;
   });
   if (decoding_of(*files.front()).beam == decoding_of(*files.back()).beam) return "";
-  LineChart chart = sweep_chart(
-      files, [](const Scores& scores, const ScoredBlock&) { return decoding_of(scores).beam; });
+  LineChart chart =
+      sweep_chart(files, [](const Scores& scores, const ScoredBlock&, LinePoint& point) {
+        point.x = decoding_of(scores).beam;
+      });
   chart.title = "Hits against beam width";
   chart.x_axis = "beam width";
   chart.logarithmic_x = true;
   return line_chart(chart);
 }
 
+// A line a block and number of groups, so that a line joins settings that differ in one thing;
+// ordinary beams are a point of their own.
+template <typename Place>
+LineChart penalty_chart(const std::vector<const Scores*>& files, Place place) {
+  std::set<double> numbers_of_groups;
+  for (const Scores* scores : files) numbers_of_groups.insert(decoding_of(*scores).groups);
+  LineChart chart;
+  for (const double groups : numbers_of_groups) {
+    std::vector<const Scores*> some = files;
+    std::erase_if(some, [&](const Scores* s) { return decoding_of(*s).groups != groups; });
+    LineChart part = sweep_chart(some, place);
+    chart.y_axis = part.y_axis;
+    for (LineSeries& series : part.series) {
+      series.name += groups == 1 ? ", ordinary beams" : fmt::format(", {:g} groups", groups);
+      chart.series.push_back(std::move(series));
+    }
+  }
+  return chart;
+}
+
 std::vector<std::string> penalty_charts(std::vector<const Scores*> files) {
-  const double beam = decoding_of(*files.front()).beam;
-  std::erase_if(files, [beam](const Scores* scores) { return decoding_of(*scores).beam != beam; });
+  files = most_alike(files, [](const Scores& scores) { return decoding_of(scores).beam; });
   std::stable_sort(files.begin(), files.end(), [](const Scores* a, const Scores* b) {
     return decoding_of(*a).penalty < decoding_of(*b).penalty;
   });
   if (decoding_of(*files.front()).penalty == decoding_of(*files.back()).penalty) return {};
-  LineChart penalty = sweep_chart(
-      files, [](const Scores& scores, const ScoredBlock&) { return decoding_of(scores).penalty; });
+  LineChart penalty =
+      penalty_chart(files, [](const Scores& scores, const ScoredBlock&, LinePoint& point) {
+        point.x = decoding_of(scores).penalty;
+      });
   penalty.title = "Hits against the diversity penalty";
   penalty.x_axis = "diversity penalty";
 
   const std::string metric = fmt::format("distinct_artists@{}", files.front()->k);
-  LineChart artists = sweep_chart(files, [&metric](const Scores&, const ScoredBlock& block) {
-    const auto* distinct = block.subject().metric(metric);
-    return distinct ? distinct->mean : std::numeric_limits<double>::quiet_NaN();
-  });
+  LineChart artists =
+      penalty_chart(files, [&](const Scores& scores, const ScoredBlock& block, LinePoint& point) {
+        const auto* distinct = block.subject().metric(metric);
+        point.x = distinct ? distinct->mean : std::numeric_limits<double>::quiet_NaN();
+        if (decoding_of(scores).groups > 1)
+          point.label = fmt::format("{:g}", decoding_of(scores).penalty);
+        point.low = point.high = std::numeric_limits<double>::quiet_NaN();
+      });
   artists.title = "Hits against distinct artists";
   artists.x_axis = metric + "; the penalty beside each point";
   artists.y_from_zero = false;
-  for (auto& series : artists.series) {
-    for (size_t i = 0; i < series.points.size(); ++i) {
-      series.points[i].label = fmt::format("{:g}", penalty.series.front().points[i].x);
-      series.points[i].low = series.points[i].high = std::numeric_limits<double>::quiet_NaN();
-    }
-  }
   return {line_chart(penalty), line_chart(artists)};
 }
 
@@ -150,8 +194,9 @@ ReportSection decoding_section(const ReportInputs& inputs) {
   for (auto& chart : penalty_charts(files)) charts.charts.push_back(std::move(chart));
   std::erase(charts.charts, "");
   if (charts.charts.empty()) return section;
-  section.parts.emplace_back(
-      ReportText{"The same checkpoint, asked the same, decoded in other ways."});
+  section.parts.emplace_back(ReportText{
+      fmt::format("The same checkpoint, asked the same ({} part), decoded in other ways.",
+                  files.front()->options.value("split", "?"))});
   section.parts.emplace_back(std::move(charts));
   return section;
 }

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -31,11 +33,13 @@ std::string verdict_on(const ScoredBlock& block, const std::string& headline) {
   const bool baseline_wins = theirs.mean > ours.mean;
   // The better of the two is the block's best row, so that the other one's p-value is theirs.
   const double p = (baseline_wins ? subject : *baseline).corrected_p_value;
+  const std::string ratio = block.ratio ? fmt::format("{:.2f} [{:.2f}, {:.2f}]", block.ratio->mean,
+                                                      block.ratio->low, block.ratio->high)
+                                        : fmt::format("{:.2f}", ours.mean / theirs.mean);
   return fmt::format(
-      "{}: {}. {} of {} {}, of {} {}; ratio {:.2f}{}.", block.name,
+      "{}: {}. {} of {} {}, of {} {}; ratio {}{}.", block.name,
       baseline_wins ? "a baseline wins" : fmt::format("{} finds most", subject.name), headline,
-      subject.name, interval_words(ours), baseline->name, interval_words(theirs),
-      ours.mean / theirs.mean,
+      subject.name, interval_words(ours), baseline->name, interval_words(theirs), ratio,
       p >= kLevel ? fmt::format(", which cannot be told from chance (p {:.2f}, corrected)", p)
                   : "");
 }
@@ -104,7 +108,7 @@ HtmlTable lists_table(const ScoredBlock& block, const Scores& scores) {
       row.push_back(system.coverage < 0 ? "" : fmt::format("{:.4f}", system.coverage));
       row.push_back(system.gini < 0 ? "" : fmt::format("{:.3f}", system.gini));
     }
-    row.push_back(system.titles_per_second > 0 ? fmt::format("{:.0f}", system.titles_per_second)
+    row.push_back(system.titles_per_second > 0 ? count_words(std::llround(system.titles_per_second))
                                                : "");
     table.rows.push_back(std::move(row));
   }
@@ -131,6 +135,28 @@ std::vector<int> cutoffs_of(const ScoredSystem& system) {
   }
   std::sort(cutoffs.begin(), cutoffs.end());
   return cutoffs;
+}
+
+// Which tracks the hits are, by their popularity: they add up to the headline. Empty where that was
+// not measured.
+std::string popularity_chart(const ScoredBlock& block, const Scores& scores) {
+  constexpr std::array<std::pair<const char*, const char*>, 3> kStrata = {
+      {{"hits_head", "head (top 1 %)"}, {"hits_torso", "torso (to 20 %)"}, {"hits_tail", "tail"}}};
+  std::vector<std::string> labels;
+  std::vector<BarSeries> series;
+  for (const auto& system : block.systems) series.push_back({system.name, {}, {}});
+  for (const auto& [metric, label] : kStrata) {
+    labels.emplace_back(label);
+    for (size_t s = 0; s < series.size(); ++s) {
+      const auto* hits = block.systems[s].metric(fmt::format("{}@{}", metric, scores.k));
+      if (hits == nullptr) return "";
+      series[s].values.push_back(hits->mean);
+      series[s].intervals.emplace_back(hits->low, hits->high);
+    }
+  }
+  return bar_chart(
+      fmt::format("{} by popularity of the track on {}", scores.headline(), block.name),
+      fmt::format("{} by popularity of the track", scores.headline()), labels, series);
 }
 
 }  // namespace
@@ -211,7 +237,10 @@ ReportSection cutoffs_section(const Scores& scores) {
 ReportSection strata_section(const Scores& scores) {
   ReportSection section{.title = "Strata", .parts = {}};
   for (const auto& block : scores.blocks) {
+    if (block.empty()) continue;
     ReportCharts charts{block.name, {}};
+    if (std::string chart = popularity_chart(block, scores); !chart.empty())
+      charts.charts.push_back(std::move(chart));
     for (size_t first = 0; first < block.strata.size();) {
       const std::string by = block.strata[first].by;
       std::vector<std::string> labels;
@@ -226,6 +255,7 @@ ReportSection strata_section(const Scores& scores) {
           series[s].intervals.emplace_back(hits.low, hits.high);
         }
       }
+      if (labels.size() < 2) continue;  // all queries: the table has them
       charts.charts.push_back(
           bar_chart(fmt::format("{} by {} on {}", scores.headline(), by, block.name),
                     fmt::format("{} by {} (queries)", scores.headline(), by), labels, series));

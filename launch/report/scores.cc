@@ -98,6 +98,7 @@ ScoredBlock block_of(const JsonReader& reader, const std::string& headline) {
   if (!block.empty() && (block.best < 0 || block.best >= std::ssize(block.systems))) {
     reader.at("best").refuse("a row of the block");
   }
+  if (reader.has("to_baseline")) block.ratio = metric_of(reader.at("to_baseline"), "ratio");
   if (reader.has("examples") && !block.systems.empty()) {
     for (const auto& example : reader.at("examples").elements()) {
       block.examples.push_back(example_of(example, block, headline));

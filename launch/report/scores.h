@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ struct ScoredBlock {
   int64_t num_queries = 0, num_titles = 0, num_candidates = 0;
   std::vector<ScoredSystem> systems;  // the baselines, then what they are compared with
   int64_t best = -1;                  // of `systems`; -1: no queries
+  // Of the subject's headline to that of the best baseline; none: not measured.
+  std::optional<ScoredMetric> ratio = {};
   std::vector<ExamplePrompt> examples = {};
   std::vector<ScoredStratum> strata = {};  // those of one `by` together; empty: not asked for
 

@@ -35,8 +35,38 @@ quietly "$tutti" train-biencoder --dataset other --base bert --steps 0 --out of_
 quietly "$tutti" inspect tuned --verify
 refused 2 '--batch' "$tutti" train-biencoder --dataset data --base bert --batch 1 --out none
 refused 2 '--documents' "$tutti" train-biencoder --dataset data --base bert --documents lyrics --out none
+refused 3 'playlists of a single title' "$tutti" train-biencoder --dataset data --base bert --steps 2 --out lonely
 refused 2 'minilm' "$tutti" train-biencoder --dataset data --base nothere --out none
 refused 2 '--overwrite' "$tutti" train-biencoder --dataset data --base bert --steps 0 --out zero
+
+# Stopped by a signal, then killed, then gone on with: the same bytes as in one go.
+fine=("$tutti" train-biencoder --dataset data --base bert --documents both --steps 150 --batch 12 --hard-negatives 1 --checkpoint-every 5)
+newest() { readlink stopped.training/checkpoints/latest 2>/dev/null || true; }
+begin_and_wait_past() { # CHECKPOINT [OPTION]: leaves the job running, with a newer checkpoint than that
+  "${fine[@]}" --out stopped "${@:2}" >out.txt 2>&1 &
+  local tries
+  for tries in $(seq 600); do
+    [[ "$(newest)" == "$1" ]] || return 0
+    sleep 0.05
+  done
+  echo "FAILED: no checkpoint after $tries looks"; cat out.txt; exit 1
+}
+quietly "${fine[@]}" --out at_once
+[[ ! -e at_once.training ]] || { echo 'FAILED: checkpoints are left behind'; exit 1; }
+begin_and_wait_past ''
+kill -USR1 $!
+code=0; wait $! || code=$?
+[[ "$code" == 5 && ! -e stopped ]] || { echo "FAILED: stopped with $code"; cat out.txt; exit 1; }
+refused 2 '--resume goes on' "${fine[@]}" --out stopped
+refused 2 '--learning-rate: found 0.001' "${fine[@]}" --out stopped --resume --learning-rate 1e-3
+begin_and_wait_past "$(newest)" --resume
+kill -KILL $!
+code=0; wait $! 2>/dev/null || code=$?
+[[ "$code" == 137 && ! -e stopped ]] || { echo "FAILED: killed, $code"; cat out.txt; exit 1; }
+quietly "${fine[@]}" --out stopped --resume
+for file in model tracks; do cmp at_once/$file.safetensors stopped/$file.safetensors; done
+[[ ! -e stopped.training ]] || { echo 'FAILED: checkpoints are left behind'; exit 1; }
+echo "ok: train-biencoder --resume"
 
 evaluate=("$tutti" evaluate --run run --ids ids --dataset data --max-queries 8 --beam 10)
 quietly "${evaluate[@]}" --requests requests.txt --bi-encoder zero --bi-encoder tuned --embeddings embeddings --json scores.json --dump-run trec
@@ -52,6 +82,8 @@ for block in scores["blocks"]:
     assert any(row.startswith("bi-encoder zero-shot") for row in rows), rows
     assert any(row.startswith("bi-encoder fine-tuned") for row in rows), rows
     assert rows[-1] == "generative", rows
+    ratio = block.get("to_baseline")
+    assert ratio is None or ratio["low"] <= ratio["ratio"] <= ratio["high"], ratio
     assert block["examples"], block["name"]
     for example in block["examples"]:
         assert [system["ranker"] for system in example["systems"]] == rows
@@ -59,8 +91,17 @@ for block in scores["blocks"]:
         assert ("as requests" in block["name"]) != is_bare, example["prompt"]
 PYTHON
 quietly "$tutti" report scores.json --out page
+# Whatever changes the figures is in the signature.
+python3 - zero tuned <<'PYTHON'
+import json, sys
+signature = json.load(open("scores.json"))["signature"]
+short = lambda folder: json.load(open(folder + "/manifest.json"))["hash"][:12]
+for part in [f"bi-encoder {short(folder)}" for folder in sys.argv[1:]] + [f"embeddings {short('embeddings')}", "prompts both, requests "]:
+    assert part in signature, (part, signature)
+PYTHON
 grep -qF 'Example prompts' page/report.html
 quietly "${evaluate[@]}" --prompts bare --json bare.json
+grep -qF '| prompts bare |' bare.json
 [[ "$(grep -c 'as requests' bare.json)" == 0 ]] || { echo 'FAILED: --prompts bare asks in requests'; exit 1; }
 printf '[evaluation]\nWould you mind some {}?\n' >overlap.txt
 refused 3 'was not trained with' "${evaluate[@]}" --requests overlap.txt

@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
@@ -13,6 +14,7 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include "dist/runtime/rng.h"
+#include "trainer/models/few_rows.h"
 #include "trainer/models/parameters.h"
 
 namespace tutti::trainer {
@@ -74,6 +76,33 @@ TEST_F(LinearTest, EqualsItsDefinitionAndAddsToTheGradientsThatAreThere) {
   EXPECT_LT(relative(store_.value("q").grad(), old("q") + q.grad()), 1e-6);
   EXPECT_LT(relative(store_.value("k").grad(), old("k") + k.grad()), 1e-6);
   EXPECT_TRUE(store_.value("o").grad().equal(old("o"))) << "another parameter was touched";
+}
+
+TEST(FewRows, EqualsItsDefinitionForAnyNumberOfRowsAndTheSameBytesForAnyNumberOfThreads) {
+  const int threads = at::get_num_threads();
+  for (const int64_t k : {1, 15, 16, 37, 512}) {
+    for (int64_t rows = 1; rows <= kFewRows; ++rows) {
+      const int64_t columns =
+          k == 512 ? 203 : 7;  // several threads' worth, and no multiple of four
+      const at::Tensor x = random({rows, k}, 1), w = random({columns, k}, 2),
+                       before = random({rows, columns}, 3);
+      at::Tensor product = before.clone(), sum = before.clone(), on_two = before.clone();
+      const auto multiply = [&](at::Tensor& out, bool add) {
+        multiply_few_rows(x.const_data_ptr<float>(), rows, w.const_data_ptr<float>(), columns, k,
+                          out.mutable_data_ptr<float>(), add);
+      };
+      at::set_num_threads(1);
+      multiply(product, false);
+      multiply(sum, true);
+      at::set_num_threads(2);
+      multiply(on_two, true);
+      const at::Tensor exact = at::linear(x.to(at::kDouble), w.to(at::kDouble));
+      EXPECT_LT(relative(product, exact), 1e-6) << rows << " rows of " << k;
+      EXPECT_LT(relative(sum, exact + before), 1e-6) << rows << " rows of " << k;
+      EXPECT_TRUE(on_two.equal(sum)) << rows << " rows of " << k;
+    }
+  }
+  at::set_num_threads(threads);
 }
 
 TEST_F(LinearTest, AddsTheResidual) {

@@ -34,8 +34,8 @@ nlohmann::json hf_config(const checkpoints::BertConfig& config) {
 }  // namespace
 
 Manifest write_bi_encoder(const std::filesystem::path& out, const BiEncoder& encoder,
-                          const at::Tensor& tracks, const Manifest& dataset, nlohmann::json config,
-                          bool overwrite) {
+                          const at::Tensor& tracks, std::map<std::string, std::string> made_from,
+                          nlohmann::json config, bool overwrite) {
   ArtefactWriter writer(out, kBiEncoderKind, overwrite);
   write_file(writer.file("config.json"), hf_config(encoder.config()).dump(2) + "\n");
   write_file(writer.file("tokenizer.json"), encoder.tokenizer().bytes());
@@ -57,7 +57,7 @@ Manifest write_bi_encoder(const std::filesystem::path& out, const BiEncoder& enc
   Manifest manifest;
   manifest.counts = {{"tracks", tracks.size(0)}, {"width", tracks.size(1)}};
   manifest.config = std::move(config);
-  manifest.made_from = {{"dataset", dataset.hash}};
+  manifest.made_from = std::move(made_from);
   return writer.commit(std::move(manifest));
 }
 

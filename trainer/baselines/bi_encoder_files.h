@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <map>
 #include <string>
 
 #include <ATen/core/Tensor.h>
@@ -17,9 +18,10 @@ constexpr const char* kBiEncoderKind = "bi-encoder";
 // Writes a bi-encoder artefact: config.json, tokenizer.json and model.safetensors as transformers'
 // BertModel reads them (mean pooling and length 1 come behind), tracks.safetensors with "tracks"
 // [num_tracks, width]. `config`: the resolved options with "steps", 0 for one that was not trained.
+// `made_from`: hashes by role, "dataset" among them.
 Manifest write_bi_encoder(const std::filesystem::path& out, const BiEncoder& encoder,
-                          const at::Tensor& tracks, const Manifest& dataset, nlohmann::json config,
-                          bool overwrite);
+                          const at::Tensor& tracks, std::map<std::string, std::string> made_from,
+                          nlohmann::json config, bool overwrite);
 
 // DataError when it is damaged or was made from another dataset, or another split of it (both
 // hashes named).

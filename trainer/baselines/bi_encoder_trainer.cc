@@ -220,6 +220,12 @@ std::vector<BiEncoderTrainer::Candidate> BiEncoderTrainer::hard_negatives(
 
 double BiEncoderTrainer::gradients(int64_t step) {
   const std::vector<Pair> all = pairs_of(step);
+  if (all.empty()) {
+    throw DataError(Problem{"", "step " + std::to_string(step + 1),
+                            "no pair: the tracks drawn are in playlists of a single title",
+                            "tracks that playlists of several titles hold",
+                            "use --documents metadata or both where the catalogue has names"});
+  }
   const Range own = owned_range(std::ssize(all), 1, comm_.rank(), comm_.size());
   const auto mine = std::span(all).subspan(own.first, own.size());
   encoder_.store().zero_gradients();

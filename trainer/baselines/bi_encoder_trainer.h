@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/core/Tensor.h>
@@ -67,9 +68,14 @@ class BiEncoderTrainer {
   // The pairs of a step, each title once; the same on every rank.
   std::vector<Pair> pairs_of(int64_t step) const;
 
-  // Leaves the gradient of the step's mean loss, summed over ranks; returns that loss.
+  // Leaves the gradient of the step's mean loss, summed over ranks; returns that loss. DataError on
+  // every rank when the step has no pair.
   double gradients(int64_t step);
   double step(int64_t step);  // gradients, and the update
+
+  // AdamW's, as the encoder's flat values; who writes into them and into the weights what they were
+  // behind a step goes on from there. (Hard negatives are the base's, found by the constructor.)
+  std::pair<at::Tensor, at::Tensor> moments() const { return {moment1_, moment2_}; }
 
  private:
   struct Candidate {

@@ -23,9 +23,9 @@ struct TrackVectors {
 };
 
 // What a team would have without training anything, each with the parameters that are best on
-// validation playlists: popularity, title vote, query likelihood, BM25 over titles, over names and
-// over both (where the catalogue has names), the bi-encoders given, and, given vectors, CF-nearest.
-// All of them see training playlists only.
+// validation playlists: popularity, title vote, query likelihood, BM25 over titles, over metadata
+// (names and tags, as far as the catalogue has them) and over both, the bi-encoders given, and,
+// given vectors, CF-nearest. All of them see training playlists only.
 class TunedBaselines {
  public:
   // `validation`: what parameters are tuned on, by mean hits@k. `vectors` are copied, `bi_encoders`
@@ -37,15 +37,18 @@ class TunedBaselines {
   TunedBaselines& operator=(const TunedBaselines&) = delete;
 
   std::vector<Ranker*> rankers();  // weakest idea first; they live as long as this object
-  // BM25 over documents made of tags: for prompts made of tags it knows the answers. Null where the
+  // For prompts made of tags: BM25 over documents made of tags alone, at its best. Null where the
   // catalogue has no tags.
   Ranker* oracle() { return oracle_ ? oracle_->ranker.get() : nullptr; }
+  // Whether a ranker has read the tags, so that it knows the answers to prompts made of them.
+  bool has_read_tags(const Ranker* ranker) const;
   const PopularityRanker& popularity() const { return popularity_; }
 
  private:
   struct NamedBm25 {
     Bm25Index index;
     std::unique_ptr<Bm25Ranker> ranker;
+    bool has_tags = false;
   };
 
   PopularityRanker popularity_;
@@ -53,7 +56,7 @@ class TunedBaselines {
   Bm25Index words_;
   TitleVoteRanker title_vote_;
   QueryLikelihoodRanker query_likelihood_;
-  std::vector<std::unique_ptr<NamedBm25>> with_names_;  // metadata; titles and metadata
+  std::vector<std::unique_ptr<NamedBm25>> with_metadata_;  // metadata; titles and metadata
   Bm25Ranker bm25_;
   std::unique_ptr<NamedBm25> oracle_;
   std::vector<std::unique_ptr<BiEncoderRanker>> bi_encoders_;

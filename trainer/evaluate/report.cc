@@ -1,6 +1,7 @@
 #include "trainer/evaluate/report.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -52,6 +53,29 @@ void format_block(const ReportBlock& block, const Report& report, std::string* t
                    r.means[hits], mark, interval, r.means[column("hit_rate")],
                    r.means[column("recall")], r.means[column("ndcg")]);
   }
+  if (const auto& to = block.to_baseline) {
+    fmt::format_to(out, "  {} / {}: {:.2f} [{:.2f}, {:.2f}]\n", block.rows.back().name,
+                   block.rows[to->row].name, to->ratio, to->interval.low, to->interval.high);
+  }
+}
+
+std::optional<RatioToBaseline> ratio_to_baseline(const std::vector<Evaluation>& systems,
+                                                 const std::string& headline,
+                                                 const ClusterBootstrap& bootstrap) {
+  RatioToBaseline found;
+  for (int row = 0; row + 1 < std::ssize(systems); ++row) {
+    if (systems[row].is_oracle) continue;
+    if (found.row < 0 || systems[row].mean(headline) > systems[found.row].mean(headline))
+      found.row = row;
+  }
+  if (found.row < 0 || systems.back().is_oracle) return std::nullopt;
+  const Evaluation& baseline = systems[found.row];
+  found.ratio = systems.back().mean(headline) / baseline.mean(headline);
+  found.interval =
+      bootstrap.interval_of_ratio(systems.back().values_of(headline), baseline.values_of(headline));
+  // 0 / 0 without queries
+  if (!std::isfinite(found.ratio) || !std::isfinite(found.interval.high)) return std::nullopt;
+  return found;
 }
 
 }  // namespace
@@ -86,6 +110,7 @@ ReportBlock make_block(const QuerySet& queries, std::string meaning,
   }
 
   TUTTI_CHECK(block.best >= 0, "a system that is no oracle");
+  block.to_baseline = ratio_to_baseline(systems, headline, bootstrap);
   const auto is_compared = [&](size_t row) {
     return static_cast<int>(row) != block.best && !systems[row].is_oracle;
   };
@@ -206,6 +231,12 @@ nlohmann::json to_json(const Report& report) {
                       {"best", block.best},
                       {"rows", std::move(rows)},
                       {"strata", std::move(strata)}});
+    if (const auto& to = block.to_baseline) {
+      blocks.back()["to_baseline"] = {{"row", to->row},
+                                      {"ratio", to->ratio},
+                                      {"low", to->interval.low},
+                                      {"high", to->interval.high}};
+    }
   }
   return {{"heading", report.heading},
           {"k", report.k},

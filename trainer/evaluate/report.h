@@ -33,6 +33,14 @@ struct ReportStratum {
   std::vector<StratumRow> rows = {};  // of the headline, one a row of the block
 };
 
+// What is evaluated, the last row, beside the best of the others that are no oracle: the ratio of
+// their headline means, and its interval from the same resamples.
+struct RatioToBaseline {
+  int row = -1;  // the baseline's
+  double ratio = 0;
+  Interval interval = {};
+};
+
 // The rows of one query set.
 struct ReportBlock {
   std::string name;     // "seen titles"
@@ -41,6 +49,8 @@ struct ReportBlock {
   int64_t num_candidates = 0;  // queries before the cap
   std::vector<ReportRow> rows = {};
   int best = -1;  // the row with the highest headline metric, of those that are no oracle
+  // None without a baseline, or where it finds so little that the ratio has no finite interval.
+  std::optional<RatioToBaseline> to_baseline = {};
   std::vector<ReportStratum> strata = {};
 };
 
@@ -69,9 +79,10 @@ std::string format_report(const Report& report);
 std::string format_beyond_accuracy(const Report& report);
 
 // The same as a document: {"k", "heading", "blocks": [{"name", "queries", "titles", "candidates",
-// "best", "rows": [{"ranker", "metrics": {name: {"mean", "low", "high"}}, "against_best": {...},
-// "titles_per_second", "oracle", "lists": {"coverage", "gini", "distinct"}}], "strata": [{"by",
-// "name", "queries", "rows": [{"mean", "low", "high"}]}]}], "notes"}.
+// "best", "to_baseline": {"row", "ratio", "low", "high"}, "rows": [{"ranker", "metrics": {name:
+// {"mean", "low", "high"}}, "against_best": {...}, "titles_per_second", "oracle", "lists":
+// {"coverage", "gini", "distinct"}}], "strata": [{"by", "name", "queries", "rows": [{"mean", "low",
+// "high"}]}]}], "notes"}.
 nlohmann::json to_json(const Report& report);
 
 }  // namespace tutti::trainer

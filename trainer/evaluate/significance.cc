@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
+#include <utility>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
@@ -19,8 +21,9 @@ double quantile(const std::vector<double>& ascending, double q) {
   const double at = q * static_cast<double>(ascending.size() - 1);
   const auto below = static_cast<size_t>(at);
   const size_t above = std::min(below + 1, ascending.size() - 1);
-  return ascending[below] +
-         (at - static_cast<double>(below)) * (ascending[above] - ascending[below]);
+  const double share = at - static_cast<double>(below);
+  if (share == 0 || ascending[above] == ascending[below]) return ascending[below];  // infinite, too
+  return ascending[below] + share * (ascending[above] - ascending[below]);
 }
 
 Interval percentile_interval(std::vector<double> values) {
@@ -103,6 +106,18 @@ PairedComparison ClusterBootstrap::compare(std::span<const double> a,
   result.p_value = static_cast<double>(as_far + 1) / static_cast<double>(num_resamples_ + 1);
   result.interval = percentile_interval(means);
   return result;
+}
+
+Interval ClusterBootstrap::interval_of_ratio(std::span<const double> a,
+                                             std::span<const double> b) const {
+  TUTTI_CHECK(a.size() == b.size(), "the same queries");
+  if (a.empty()) return {};
+  std::vector<double> ratios = means_of_resamples(a);
+  const std::vector<double> below = means_of_resamples(b);
+  for (size_t i = 0; i < ratios.size(); ++i) {
+    ratios[i] = below[i] > 0 ? ratios[i] / below[i] : std::numeric_limits<double>::infinity();
+  }
+  return percentile_interval(std::move(ratios));
 }
 
 std::vector<double> holm_corrected(std::span<const double> p_values) {

@@ -31,6 +31,9 @@ class ClusterBootstrap {
   // values: [num_queries], of a metric. The percentile interval of its mean, 95 %.
   Interval interval_of_mean(std::span<const double> values) const;
   PairedComparison compare(std::span<const double> a, std::span<const double> b) const;
+  // The percentile interval of mean(a) / mean(b), 95 %, from the same draws of both. Infinite where
+  // too many resamples find nothing in b.
+  Interval interval_of_ratio(std::span<const double> a, std::span<const double> b) const;
 
   int64_t num_clusters() const { return num_clusters_; }
 

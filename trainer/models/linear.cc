@@ -17,6 +17,7 @@
 #include "ids/gemm.h"
 #include "ids/transposed_gemm.h"
 #include "ids/vectorize.h"
+#include "trainer/models/few_rows.h"
 #include "trainer/models/fused_support.h"
 #include "trainer/models/vector_math.h"
 
@@ -37,6 +38,18 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float b
   } else {
     at::addmm_out(out, out, a, b);
   }
+}
+
+// out = x w^T + beta * out
+void multiply_by_weight(const at::Tensor& x, const at::Tensor& w, at::Tensor& out, float beta) {
+  const bool is_short = x.size(0) <= kFewRows && x.scalar_type() == at::kFloat && is_fused(out) &&
+                        x.is_contiguous() && w.is_contiguous();
+  if (!is_short) {
+    multiply(x, w.t(), out, beta);
+    return;
+  }
+  multiply_few_rows(x.const_data_ptr<float>(), x.size(0), w.const_data_ptr<float>(), w.size(0),
+                    w.size(1), out.mutable_data_ptr<float>(), beta != 0);
 }
 
 // to = a + b; `to` may be `a`
@@ -168,10 +181,10 @@ at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const We
     const c10::AutoGradMode no_grad(false);
     if (has_residual && x.scalar_type() == residual.scalar_type()) {
       out = residual.detach().clone();
-      multiply(x, weight.compute.t(), out, /*beta=*/1);
+      multiply_by_weight(x, weight.compute, out, /*beta=*/1);
     } else {
       out = at::empty({x.size(0), weight.compute.size(0)}, x.options());
-      multiply(x, weight.compute.t(), out, /*beta=*/0);
+      multiply_by_weight(x, weight.compute, out, /*beta=*/0);
       if (has_residual) {
         at::Tensor sum = at::empty(residual.sizes(), residual.options());
         add(residual.detach().contiguous(), out, sum);

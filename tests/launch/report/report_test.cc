@@ -38,6 +38,27 @@ TEST(Report, SaysInItsFirstLinesThatABaselineWins) {
   EXPECT_THAT(text, HasSubstr("; ratio 1.20, which cannot be told from chance (p 0.40"));
 }
 
+TEST(Report, SaysHowSureTheRatioToTheBestBaselineIs) {
+  auto document = scores_document();
+  document["blocks"][0]["to_baseline"] = {
+      {"row", 0}, {"ratio", 0.5}, {"low", 0.42}, {"high", 0.61}};
+  EXPECT_THAT(html_of(make_report(inputs_of({document}))),
+              HasSubstr("; ratio 0.50 [0.42, 0.61]."));
+}
+
+TEST(Report, DrawsBarsOfHitsByPopularityOfTheTrack) {
+  auto document = scores_document();
+  EXPECT_THAT(html_of(make_report(inputs_of({document}))),
+              Not(HasSubstr("popularity of the track")));
+  for (auto& row : document["blocks"][0]["rows"]) {
+    for (const char* name : {"hits_head@10", "hits_torso@10", "hits_tail@10"})
+      row["metrics"][name] = {{"mean", 0.25}, {"low", 0.125}, {"high", 0.5}};
+  }
+  EXPECT_THAT(html_of(make_report(inputs_of({document}))),
+              AllOf(HasSubstr("hits@10 by popularity of the track on seen titles"),
+                    HasSubstr(">head (top 1 %)</text>"), HasSubstr(">tail</text>")));
+}
+
 TEST(Report, SaysWhenNoBaselineWins) {
   auto document = scores_document();
   document["blocks"].erase(0);
@@ -112,6 +133,19 @@ TEST(Report, DrawsHitsAgainstPenaltyAndDistinctArtists) {
   EXPECT_THAT(html, AllOf(HasSubstr("Hits against the diversity penalty"),
                           HasSubstr("Hits against distinct artists"), HasSubstr(">0.25</text>"),
                           Not(HasSubstr("Hits against beam width"))));
+}
+
+TEST(Report, DrawsASweepBesideAnEvaluationOfTheTestPart) {
+  const auto document = scores_document();
+  const auto swept = [&](int groups, double penalty) {
+    return with_options(document,
+                        {{"split", "validation"}, {"groups", groups}, {"diversity", penalty}});
+  };
+  const auto html = html_of(make_report(
+      inputs_of({document, swept(1, 0), swept(5, 0.25), swept(5, 0.5), swept(10, 0.5)})));
+  EXPECT_THAT(html, AllOf(HasSubstr("asked the same (validation part)"),
+                          HasSubstr("seen titles, ordinary beams"),
+                          HasSubstr("seen titles, 5 groups"), HasSubstr("seen titles, 10 groups")));
 }
 
 TEST(Report, MarksHitsOfExamples) {

@@ -206,8 +206,10 @@ TEST_F(BiEncoderTest, RanksAsBruteForceOverItsFileAndSaysWhetherItWasTrained) {
   const at::Tensor tracks = documents_.vectors(encoder, *comm);
   const TempFolder folder;
   const Manifest& dataset = set_.dataset().manifest();
-  write_bi_encoder(folder / "zero", encoder, tracks, dataset, {{"steps", 0}}, false);
-  write_bi_encoder(folder / "tuned", encoder, tracks, dataset, {{"steps", 5}}, false);
+  write_bi_encoder(folder / "zero", encoder, tracks, {{"dataset", dataset.hash}}, {{"steps", 0}},
+                   false);
+  write_bi_encoder(folder / "tuned", encoder, tracks, {{"dataset", dataset.hash}}, {{"steps", 5}},
+                   false);
   const EncodedCatalog read = read_bi_encoder(folder / "zero", dataset, SmallTrainingSet::kTracks);
   EXPECT_EQ(read.name, "bi-encoder zero-shot");
   EXPECT_EQ(read_bi_encoder(folder / "tuned", dataset, SmallTrainingSet::kTracks).name,

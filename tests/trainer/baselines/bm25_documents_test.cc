@@ -1,4 +1,7 @@
+#include <gmock/gmock.h>
+
 #include <filesystem>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -6,11 +9,16 @@
 #include <gtest/gtest.h>
 
 #include "data/dataset_writer.h"
+#include "dist/communicator.h"
 #include "tests/support/temp_folder.h"
 #include "trainer/baselines/bm25.h"
+#include "trainer/baselines/tuned_baselines.h"
 
 namespace tutti::trainer {
 namespace {
+
+using testing::ElementsAre;
+using testing::StartsWith;
 
 // Two tracks with names, one without; the last is in no playlist.
 data::Dataset named_tracks(const std::filesystem::path& path) {
@@ -71,6 +79,22 @@ TEST(Bm25Documents, OfTagsAreTheirPlainWords) {
       Bm25Index::build(named_tracks(folder.path() / "data"), {.titles = false, .tags = true});
   EXPECT_EQ(counts_of(index, "slow"), (Counts{{0, 1}, {1, 1}}));
   EXPECT_TRUE(counts_of(index, "genre").empty());
+}
+
+TEST(TunedBaselines, HaveARowForEachKindOfDocumentAndKnowWhichHaveReadTheTags) {
+  const TempFolder folder;
+  const auto dataset = named_tracks(folder.path() / "data");
+  const auto comm = make_single_communicator();
+  TunedBaselines baselines(dataset, {}, 10, *comm);
+  std::vector<std::string> with_tags, without;
+  for (const Ranker* ranker : baselines.rankers())
+    (baselines.has_read_tags(ranker) ? with_tags : without).push_back(ranker->name());
+  EXPECT_THAT(with_tags,
+              ElementsAre(StartsWith("BM25 names+tags ("), StartsWith("BM25 titles+names+tags (")));
+  EXPECT_THAT(without, ElementsAre("popularity", StartsWith("title vote"),
+                                   StartsWith("query likelihood"), StartsWith("BM25 (")));
+  ASSERT_NE(baselines.oracle(), nullptr);
+  EXPECT_TRUE(baselines.has_read_tags(baselines.oracle()));
 }
 
 }  // namespace

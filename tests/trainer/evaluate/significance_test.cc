@@ -82,6 +82,31 @@ TEST(ClusterBootstrap, FindsARealDifferenceAndNoOther) {
   EXPECT_GT(none.p_value, 0.05);
 }
 
+TEST(ClusterBootstrap, PairsTheMeansOfARatio) {
+  // b = 2 a in every query: each resample's ratio is one half, however much both vary.
+  auto a = normals(200, 5, 6);
+  std::vector<double> twice(a);
+  for (double& v : twice) v *= 2;
+  const ClusterBootstrap bootstrap(own_clusters(200), 500, 7);
+  const Interval half = bootstrap.interval_of_ratio(a, twice);
+  EXPECT_NEAR(half.low, 0.5, 1e-12);
+  EXPECT_NEAR(half.high, 0.5, 1e-12);
+  // Independent ones of mean 5 and deviation 1: the delta method gives 1 +- 1.96 sqrt(2 / 200) / 5.
+  const auto b = normals(200, 5, 8);
+  const double ratio =
+      std::accumulate(a.begin(), a.end(), 0.0) / std::accumulate(b.begin(), b.end(), 0.0);
+  const Interval apart = bootstrap.interval_of_ratio(a, b);
+  EXPECT_NEAR(apart.low, ratio - 0.0392, 0.007);
+  EXPECT_NEAR(apart.high, ratio + 0.0392, 0.007);
+}
+
+TEST(ClusterBootstrap, KnowsNoBoundOfARatioToWhatIsMostlyZero) {
+  const std::vector<double> a = {1, 1, 1, 1}, b = {0, 0, 0, 1};
+  const Interval interval = ClusterBootstrap(own_clusters(4), 1000, 1).interval_of_ratio(a, b);
+  EXPECT_TRUE(std::isinf(interval.high));
+  EXPECT_TRUE(std::isfinite(interval.low));
+}
+
 TEST(ClusterBootstrap, RejectsTrueNullHypothesesAsOftenAsItsLevelSays) {
   int rejected = 0;
   for (uint64_t trial = 0; trial < 300; ++trial) {
