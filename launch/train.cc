@@ -112,7 +112,7 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
   const c10::Device device = trainer::choose_device(a.compute.device, comm);
   at::set_num_threads(a.compute.threads);
   keep_freed_memory();
-  const ExitRecord record(a.out, comm.rank(), comm.size());
+  ExitRecord record(a.out, comm.rank(), comm.size());
   std::atomic<int64_t> last_step = -1;  // none: the run is not this job's yet
   std::optional<Watchdog> watchdog;
   if (a.watch.watchdog) {
@@ -304,8 +304,8 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
             stop_reason = stop.reason();
             return !stop_reason.empty();
           }};
+  record.begin(comm, state.step);
   last_step = state.step;
-  if (run) record.write_running(state.step);
   read_training_titles(model, dataset, tokenizer, a.model.title_states, a.out, comm,
                        [&] { enter(Watchdog::Phase::kStartUp, state.step); });
   enter(Watchdog::Phase::kFirstStep, state.step + 1);
