@@ -68,8 +68,7 @@ void copy_here(const fs::path& artefact, const Manifest& manifest, const fs::pat
       log::all_ranks(fmt::format("{} is on {} and good", to.string(), host_name()));
       return;
     } catch (const DataError& damage) {
-      log::warn(
-          fmt::format("the copy on {} is made again: {}", host_name(), damage.what()));
+      log::warn(fmt::format("the copy on {} is made again: {}", host_name(), damage.what()));
       fs::remove_all(to, error);
     }
   }
@@ -87,7 +86,7 @@ void copy_here(const fs::path& artefact, const Manifest& manifest, const fs::pat
     if (error) fail(to, "cannot rename to it: " + error.message());
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     log::all_ranks(fmt::format("copied {} MiB to {} on {} in {:.1f} s", bytes >> 20, to.string(),
-                          host_name(), took.count()));
+                               host_name(), took.count()));
   } catch (...) {
     fs::remove_all(aside, error);
     throw;

@@ -55,8 +55,8 @@ void ExitRecord::write(int code, const std::string& reason, int64_t step,
 
 void ExitRecord::replace(int code, const std::string& reason, int64_t step,
                          const std::string& message) const {
-  nlohmann::json record = {{"code", code},           {"reason", reason},    {"step", step},
-                           {"rank", rank_},          {"start", start_},     {"world_size", world_size_},
+  nlohmann::json record = {{"code", code},       {"reason", reason}, {"step", step},
+                           {"rank", rank_},      {"start", start_},  {"world_size", world_size_},
                            {"host", host_name()}};
   if (!message.empty()) record["message"] = message;
   const auto aside = run_ / fmt::format(".exit.json.{}", rank_);

@@ -50,7 +50,7 @@ def slurm_table(lab, fast):
     some = lambda many, few: few if fast else many
     ways = [(name, target) for target in ("srun", "the batch shell", "the ranks") for name in ("USR1", "USR2", "TERM")]
     table = {
-        "Slurm: signals": (lambda: slurm_drills.signals(cluster, reference, some(ways, [ways[2]])), "checkpoint of the last step, queued again; bit for bit"),
+        "Slurm: signals": (lambda: slurm_drills.signals(cluster, reference, some(ways, [ways[5]])), "checkpoint of the last step, queued again; bit for bit"),
         "Slurm: lost rank": (lambda: slurm_drills.lost_ranks(cluster, reference, some(["srun", "mpirun"], ["mpirun"])), "queued again; bit for bit"),
         "Slurm: train of jobs": (lambda: slurm_drills.arrays(cluster, reference), "each task goes on; bit for bit; cancelled when that would not help"),
         "Slurm: given up": (lambda: slurm_drills.given_up(cluster), "at the cap, and after three starts without progress"),

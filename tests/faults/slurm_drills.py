@@ -8,7 +8,7 @@ from drills import WATCH, Result
 from jobs import expect, expect_same_end, results, until
 
 # Long enough for commands of Slurm to find it running.
-RUN = ["--steps", "4000", "--checkpoint-every", "200", *WATCH]
+RUN = ["--steps", "6000", "--checkpoint-every", "200", "--schedule", "constant", *WATCH]
 
 
 def ends_like(job, reference, seconds=90):
@@ -17,26 +17,29 @@ def ends_like(job, reference, seconds=90):
     expect_same_end(job, reference)
 
 
-def stops(job):
-    """How often the batch script has said that the run stopped with a checkpoint."""
-    return len(re.findall(r": stopped$", job.said(), flags=re.MULTILINE))
+def verdicts(job):
+    """What the batch script has said of each start."""
+    return re.findall(r"^job \d+: the launcher ended .*: (\w+)$", job.said(), flags=re.MULTILINE)
 
 
 def signals(cluster, reference, ways):
     """Signals to srun, to the batch shell and (by scancel) to all ranks: the run stops with a checkpoint of its last step, is queued again and
-    ends with the bytes of one that went through. One job takes them one after the other."""
+    ends with the bytes of one that went through. One job takes them one after the other. A TERM to srun itself is the exception: srun kills
+    the ranks ("forcing job termination"), and the run goes on from its last checkpoint."""
     job = cluster.job("slurm-signals", "single_node.sbatch", RUN).start()
     for done, (name, target) in enumerate(ways):
-        job.reaches(job.newest_step() + 150)
+        job.reaches(max(201, job.newest_step() + 50))
         begin, number = time.monotonic(), getattr(signal, f"SIG{name}")
         if target == "the ranks":
             cluster.call("scancel", f"--signal={name}", job.id)
         else:
             os.kill(job.srun() if target == "srun" else job.batch_shell(), number)
-        until(lambda done=done: stops(job) > done, f"a stop by {name} to {target}: {job.said()[-2000:]}", 30)
-        result = Result(f"{name} to {target}", time.monotonic() - begin, lost_steps=0)
-        expect(job.newest_step() == job.step(), f"{result.what}: stopped at {job.step()}, checkpoint of {job.newest_step()}")
-        at = job.step()
+        until(lambda done=done: len(verdicts(job)) > done, f"the end of a start by {name} to {target}", 30)
+        result, at = Result(f"{name} to {target}", time.monotonic() - begin, lost_steps=job.step() - job.newest_step()), job.newest_step()
+        expected = "retry" if (name, target) == ("TERM", "srun") else "stopped"
+        expect(verdicts(job)[-1] == expected, f"{result.what}: {verdicts(job)}, expected {expected}: {job.said()[-2000:]}")
+        expect(expected == "retry" or result.lost_steps == 0, f"{result.what}: stopped at {job.step()}, checkpoint of {at}")
+        result.note = "srun kills the ranks; from the last checkpoint" if expected == "retry" else ""
         job.restarted(done + 1)
         job.reaches(at + 1)
         result.restart_s = time.monotonic() - begin - result.detected_s
@@ -52,7 +55,8 @@ def lost_ranks(cluster, reference, launchers):
         job.reaches(450)
         begin = time.monotonic()
         os.kill(job.rank_processes()[1], signal.SIGKILL)
-        until(lambda job=job: re.search(": retry$", job.said(), flags=re.MULTILINE), f"the batch script retries: {job.said()[-2000:]}", 30)
+        until(lambda job=job: verdicts(job), "the batch script's verdict", 30)
+        expect(verdicts(job) == ["retry"], f"{verdicts(job)}: {job.said()[-2000:]}")
         result = Result(f"kill -9 of a rank under {launcher}", time.monotonic() - begin)
         at, result.lost_steps = job.newest_step(), job.step() - job.newest_step()
         job.restarted(1)
@@ -75,7 +79,8 @@ def arrays(cluster, reference):
     job.remove()
     job = cluster.job("slurm-array-wrong", "array_train.sbatch", [*RUN, "--learning-rte", "1"]).start()
     codes = until(lambda: job.has_ended() and job.codes(), "the end of the train that is wrong", 60)
-    expect(codes == [2] + [None] * 9, f"tasks ended with {codes}: {job.said()[-2000:]}")
+    waited = job.records_of_tasks()[1:]  # one record stands for all that never began
+    expect(codes[0] == 2 and [record["JobState"] for record in waited] == ["CANCELLED"], f"tasks ended with {codes}: {waited}; {job.said()[-2000:]}")
     yield Result("a wrong option", note="code 2, the nine tasks that waited are cancelled")
 
 
@@ -146,18 +151,19 @@ def requeued(cluster, reference):
 
 def out_of_time(cluster, reference):
     """A real time limit: one minute is the shortest there is, and Slurm warns up to a minute early."""
-    slow = [word if word != "4000" else "200000" for word in RUN]
+    slow = [word if word != "6000" else "1000000" for word in RUN]
     job = cluster.job("slurm-time", "single_node.sbatch", slow, sbatch=["--time=1", "--signal=B:USR2@20"]).start()
     job.restarted(1, 120)
     expect(re.search(r"stopped \((time-limit|signal 12|another rank)\)", job.said()), f"no word of time: {job.said()}")
     at = job.newest_step()
     job.reaches(at + 1)
     expect(at >= 200, f"stopped at {at}")
+    job.reaches(6001, 120)
     (job.out / "stop").touch()
     expect(job.wait() == 5, job.said())
     steps = [record["step"] for record in job.records()]
     expect(steps == list(range(1, len(steps) + 1)), "steps are missing or double in the log")
-    expect(results(job)[:4000] == [r for r in results(reference) if r["event"] == "step"][:len(steps)], "steps differ from those of a calm run")
+    expect(len(steps) > 6000 and results(job)[:6000] == results(reference), "steps differ from those of a calm run")
     yield Result("a time limit of one minute", lost_steps=0)
     job.remove()
 
