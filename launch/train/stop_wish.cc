@@ -52,6 +52,10 @@ void check(StopArgs& a) {
   a.limit = a.time_limit == "auto" ? slurm_limit() : duration_of("--time-limit", a.time_limit);
 }
 
+std::filesystem::path stop_file_of(const std::filesystem::path& out) {
+  return out / "stop";
+}
+
 StopWish::StopWish(const StopArgs& args, std::optional<std::filesystem::path> stop_file)
     : limit_(args.limit), stop_file_(std::move(stop_file)) {}
 

@@ -21,6 +21,9 @@ void declare(Options& options, StopArgs& a);
 // Reads the limit; "auto" asks Slurm's environment (SLURM_JOB_END_TIME) for it.
 void check(StopArgs& a);
 
+// Whoever makes this file in a run's folder wants the run to stop.
+std::filesystem::path stop_file_of(const std::filesystem::path& out);
+
 // The wishes to stop that this rank knows of. The trainer adds those of all ranks in each step.
 class StopWish {
  public:
