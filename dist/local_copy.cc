@@ -65,10 +65,10 @@ void copy_here(const fs::path& artefact, const Manifest& manifest, const fs::pat
   if (fs::exists(to, error)) {
     try {
       verify_files(to, read_manifest(to, manifest.kind, manifest.format_version));
-      log::info(fmt::format("{} is there and good", to.string()));
+      log::all_ranks(fmt::format("{} is on {} and good", to.string(), host_name()));
       return;
     } catch (const DataError& damage) {
-      log::warn(fmt::format("the copy of this node is made again: {}", damage.what()));
+      log::warn(fmt::format("the copy on {} is made again: {}", host_name(), damage.what()));
       fs::remove_all(to, error);
     }
   }
@@ -85,8 +85,8 @@ void copy_here(const fs::path& artefact, const Manifest& manifest, const fs::pat
     fs::rename(aside, to, error);
     if (error) fail(to, "cannot rename to it: " + error.message());
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
-    log::info(fmt::format("copied {} MiB to {} on {} in {:.1f} s", bytes >> 20, to.string(),
-                          host_name(), took.count()));
+    log::all_ranks(fmt::format("copied {} MiB to {} on {} in {:.1f} s", bytes >> 20, to.string(),
+                               host_name(), took.count()));
   } catch (...) {
     fs::remove_all(aside, error);
     throw;

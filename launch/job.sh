@@ -18,8 +18,20 @@ job_option() {
   done
 }
 
-# job_field NAME RUN: a number or a word of RUN/exit.json.
-job_field() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$2/exit.json" 2>/dev/null; }
+# What RUN/exit.json said before the present start is of another one, which has a word of its own. It is not taken away: it may be of a job
+# that trains there still, and that this start will be refused for.
+job_former_start=""
+job_forget_end() {
+  job_former_start="$(job_recorded start "$1")"
+  [[ -n "$job_former_start" ]] || rm -f "$1/exit.json"
+}
+
+job_recorded() { sed -n "s/^ *\"$1\": \"\{0,1\}\([^\",]*\)\"\{0,1\},\{0,1\}$/\1/p" "$2/exit.json" 2>/dev/null || true; }
+
+# job_field NAME RUN: a number or a word of RUN/exit.json, of the present start.
+job_field() {
+  [[ -n "$job_former_start" && "$(job_recorded start "$2")" == "$job_former_start" ]] || job_recorded "$1" "$2"
+}
 
 # The step of the newest checkpoint of a run; 0 when there is none.
 job_newest_step() {
@@ -49,16 +61,29 @@ job_true_code() {
   fi
 }
 
-# job_verdict CODE RUN STEP_BEFORE: what to do about a true code: done, stopped (with a checkpoint), retry, or fail. A run that lost a
-# rank is tried again only while it makes progress: a newer checkpoint than it started from.
+# How many starts in a row may bring no newer checkpoint before a run is given up: two faults within the time between two checkpoints
+# are bad luck, a third one is no accident.
+job_most_barren=3
+job_barren=0  # starts in a row, up to the one that ended last, that brought none
+
+# job_note_progress RUN STEP_BEFORE: a start has ended that began at a checkpoint of this step.
+job_note_progress() {
+  if (($(job_newest_step "$1") > $2)); then job_barren=0; else job_barren=$((job_barren + 1)); fi
+}
+
+# job_verdict CODE RUN: what to do about a true code: done, stopped (with a checkpoint), retry, or fail. A run that lost a rank is tried
+# again while it makes progress.
 job_verdict() {
   case "$1" in
     0) printf 'done' ;;
     5) if [[ "$(job_field reason "$2")" == stop-file ]]; then printf fail; else printf stopped; fi ;;
-    4) if (($(job_newest_step "$2") > $3)) || [[ "${job_tried_here:-0}" == 0 ]]; then printf retry; else printf fail; fi ;;
+    4) if ((job_barren < job_most_barren)); then printf retry; else printf fail; fi ;;
     *) printf fail ;;
   esac
 }
+
+# job_say_barren RUN: why a run that might be tried again is given up.
+job_say_barren() { job_say "given up: $job_barren starts in a row brought no newer checkpoint than that of step $(job_newest_step "$1")"; }
 
 # job_environment THREADS: what ranks want to be told. TUTTI_INTERFACE names the network between nodes, as an interface (ib0) or, for
 # MPI alone, an address range (10.0.0.0/8), where the first one that a library finds is the wrong one.
@@ -71,12 +96,12 @@ job_environment() {
   fi
 }
 
-# job_end_late LAUNCHER RUN: ends a launcher that goes on waiting when the ranks have given up (code 4): mpirun waits without end for the
-# answer of a machine that the network has lost. TUTTI_LAUNCHER_PATIENCE: for how many seconds it may.
+# job_end_late LAUNCHER RUN: ends a launcher that goes on waiting when the ranks have ended: mpirun waits without end for the answer of a
+# machine that the network has lost. TUTTI_LAUNCHER_PATIENCE: for how many seconds it may.
 job_end_late() {
   local waited=0
   while sleep 1 && kill -0 "$1" 2>/dev/null; do
-    [[ "$(job_field code "$2")" == 4 ]] || continue
+    [[ "$(job_field code "$2")" =~ ^[0-9]+$ ]] || continue  # a run that trains has -1
     ((++waited >= ${TUTTI_LAUNCHER_PATIENCE:-30})) || continue
     job_say "the ranks have ended, their launcher has not: ending it"
     kill -TERM "$1" 2>/dev/null

@@ -7,8 +7,8 @@
 #   -n RANKS         ranks (default: what mpirun finds; without a host file the cores of this machine)
 #   --hostfile FILE  machines, as mpirun reads them
 #   --restarts N     how often a run that lost a rank or a machine is started again from its newest checkpoint (default: 3). It is given
-#                    up earlier when a start brings no newer checkpoint, and never tried again after a wrong option, bad data, numbers
-#                    that are not finite, or a full disk.
+#                    up earlier when three starts in a row bring no newer checkpoint, and never tried again after a wrong option, bad
+#                    data, numbers that are not finite, or a full disk.
 #   --logs DIR       what each rank prints, in files below DIR
 #
 # To stop a run with a checkpoint send TERM, USR1 or USR2 to this script. Its exit code is the program's (launch/README.md).
@@ -60,33 +60,41 @@ fi
 [[ -n "$hostfile" ]] && launcher+=(--hostfile "$hostfile")
 
 job_was_stopped=0
+pause=5
 for ((start = 0; ; ++start)); do
   before=0
   if [[ -n "$run" ]]; then
     before="$(job_newest_step "$run")"
-    [[ ! -e "$run/exit.json" ]] || rm -f "$run/exit.json"
+    job_forget_end "$run"
   fi
   job_run "${launcher[@]}" "${command[@]}"
   [[ -n "$run" ]] || exit "$job_code"
   code="$(job_true_code "$job_code" "$run")"
   never_began=0
-  if ((start > 0)) && [[ ! -e "$run/exit.json" ]] && job_is_launchers "$code"; then
+  if ((start > 0)) && [[ -z "$(job_field code "$run")" ]] && job_is_launchers "$code"; then
     never_began=1 code=4  # it did before: the machine or network that was lost is not back yet
+  else
+    job_note_progress "$run" "$before"
+    pause=5
   fi
   ((code == job_code)) || job_say "the launcher ended with $job_code; for the run that is $code"
-  verdict="$(job_verdict "$code" "$run" "$before")"
-  job_tried_here=1
-  ((!never_began)) || verdict=retry
-  [[ "$verdict" == retry ]] || exit "$code"
+  verdict="$(job_verdict "$code" "$run")"
+  if [[ "$verdict" != retry ]]; then
+    ((code != 4)) || job_say_barren "$run"
+    exit "$code"
+  fi
   if ((job_was_stopped)); then exit "$code"; fi
   if ((!resumable)); then
     job_say "a rank was lost; give --resume to have the run go on by itself"
     exit "$code"
   fi
   if ((start >= restarts)); then
-    job_say "a rank was lost for the ${start}th time after a restart: given up"
+    job_say "a rank was lost and the run was started again $start times: given up"
     exit "$code"
   fi
-  ((!never_began)) || sleep 5
+  if ((never_began)); then
+    sleep "$pause"
+    pause=$((pause < 150 ? 2 * pause : 300))
+  fi
   job_say "a rank was lost; starting again from step $(job_newest_step "$run") (restart $((start + 1)) of $restarts)"
 done

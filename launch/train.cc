@@ -188,7 +188,7 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
                     .validation = validation,
                     .comm = comm});
 
-  watch.begin(state.step);
+  watch.begin(comm, state.step);
   read_training_titles(model, in.dataset, tokenizer, a.model.title_states, a.out, comm,
                        [&] { watch.enter(Watchdog::Phase::kStartUp, state.step); });
   watch.enter(Watchdog::Phase::kFirstStep, state.step + 1);

@@ -16,8 +16,11 @@ struct StepReport {
   std::vector<double> level_loss = {};  // its part of each ID position
   double grad_norm = 0;                 // before clipping
   double learning_rate = 0;
-  bool skipped = false;         // not finite: no update
-  std::string not_finite = {};  // where, when it is: a rank's loss, or the summed gradient
+  bool skipped = false;  // not finite: no update
+  // Where that began, see NotFinitePlace: the place in words, the phase, the rank (-1: no single
+  // one).
+  std::string not_finite = {}, not_finite_phase = {};
+  int not_finite_rank = -1;
   int64_t pairs = 0, nodes = 0,
           tokens = 0;             // title tokens and nodes are the model's positions
   double flops = 0;               // see model_flops.h

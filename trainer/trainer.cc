@@ -9,6 +9,7 @@
 #include "dist/runtime/errors.h"
 #include "dist/runtime/memory.h"
 #include "trainer/loss.h"
+#include "trainer/not_finite.h"
 #include "trainer/prefetcher.h"
 
 namespace tutti::trainer {
@@ -41,7 +42,8 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
                          .num_micro_batches = step.num_micro_batches};
     report.data_ms = clock.lap_ms();
 
-    StepSums sums = forward_backward(step);
+    StepSums sums = forward_backward(step, Gradient::kForAllRanks);
+    const bool is_own_loss_bad = !std::isfinite(sums.loss);
     report.model_ms = clock.lap_ms();
 
     sums.stop_wishes = hooks.stop_requested() ? 1 : 0;
@@ -56,7 +58,7 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
 
     // Of sums that are equal on all ranks: all decide alike.
     report.skipped = !std::isfinite(report.loss) || !std::isfinite(report.grad_norm);
-    if (report.skipped) report.not_finite = place_of_not_finite(sums);
+    if (report.skipped) trace_not_finite(report, step, is_own_loss_bad, sums);
     if (report.skipped && options_.non_finite == NonFinite::kStop) give_up(state, report, hooks);
     if (!report.skipped) update(report.learning_rate, report.grad_norm);
     report.update_ms = clock.lap_ms();
@@ -85,18 +87,20 @@ TrainEnd Trainer::run(TrainState& state, const TrainerHooks& hooks) {
   return TrainEnd::kDone;
 }
 
-// Leaves the gradient of this rank's share of the step's mean loss in the model's gradient buffer.
-Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
+// Leaves the gradient of this rank's share of the step's mean loss in the model's gradient buffer:
+// for all ranks, on its way to the sum already.
+Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step, Gradient gradient) {
+  const bool travels = gradient == Gradient::kForAllRanks;
   if (!gradients_are_zero_) model_.zero_gradients();
   gradients_are_zero_ = false;
   StepSums own{.level_loss = std::vector<double>(table_.id_length(), 0.0)};
   const Dropout dropout(options_.dropout, options_.dropout_seed, step.index);
   const auto micro_batches = step.micro_batches();
-  if (micro_batches.empty()) reducer_.begin_last_backward(step.index);
+  if (travels && micro_batches.empty()) reducer_.begin_last_backward(step.index);
   for (const PackedBatch& batch : micro_batches) {
     std::vector<double> by_level;
     const at::Tensor loss = packed_loss(model_, batch, table_, &by_level, dropout) / step.weight;
-    if (&batch == &micro_batches.back()) reducer_.begin_last_backward(step.index);
+    if (travels && &batch == &micro_batches.back()) reducer_.begin_last_backward(step.index);
     loss.backward();
     own.loss += loss.item<double>();
     own.flops += flops_.of(batch);
@@ -107,14 +111,8 @@ Trainer::StepSums Trainer::forward_backward(const TrainingData::Step& step) {
 }
 
 void Trainer::sum_over_ranks(StepSums& sums) {
-  const bool is_bad = !std::isfinite(sums.loss);
-  std::vector<double> all = {sums.loss,
-                             sums.flops,
-                             sums.stop_wishes,
-                             sums.saves[0],
-                             sums.saves[1],
-                             is_bad ? 1.0 : 0.0,
-                             is_bad ? static_cast<double>(comm_.rank()) : 0.0};
+  std::vector<double> all = {sums.loss,     sums.flops,    sums.stop_wishes,
+                             sums.saves[0], sums.saves[1], std::isfinite(sums.loss) ? 0.0 : 1.0};
   const auto num_sums = std::ssize(all);
   all.insert(all.end(), sums.level_loss.begin(), sums.level_loss.end());
   comm_.all_reduce_sum(all);
@@ -123,14 +121,22 @@ void Trainer::sum_over_ranks(StepSums& sums) {
   sums.stop_wishes = all[2];
   sums.saves = {all[3], all[4]};
   sums.bad_losses = all[5];
-  sums.bad_ranks = all[6];
   std::copy(all.begin() + num_sums, all.end(), sums.level_loss.begin());
 }
 
-std::string Trainer::place_of_not_finite(const StepSums& sums) {
-  if (sums.bad_losses == 0) return "the gradient, where the losses of all ranks are finite";
-  if (sums.bad_losses == 1) return fmt::format("the loss of rank {}", sums.bad_ranks);
-  return fmt::format("the losses of {} ranks", sums.bad_losses);
+// All ranks come here in the same step.
+void Trainer::trace_not_finite(StepReport& report, const TrainingData::Step& step,
+                               bool is_own_loss_bad, const StepSums& sums) {
+  NotFinitePlace place;
+  if (sums.bad_losses > 0) {
+    place = place_of_bad_loss(comm_, is_own_loss_bad);
+  } else {
+    forward_backward(step, Gradient::kForThisRank);
+    place = place_of_bad_gradient(comm_, model_.parameters());
+  }
+  report.not_finite = place.text;
+  report.not_finite_phase = place.phase;
+  report.not_finite_rank = place.rank;
 }
 
 void Trainer::update(double learning_rate, double grad_norm) {

@@ -74,15 +74,17 @@ class Trainer {
   // Sums over the micro-batches of a rank, then over ranks.
   struct StepSums {
     double loss = 0, flops = 0, stop_wishes = 0;
-    double bad_losses = 0, bad_ranks = 0;  // losses that are not finite, and the sum of their ranks
+    double bad_losses = 0;  // that are not finite
     std::array<double, 2> saves = {};
     std::vector<double> level_loss = {};
   };
-  StepSums forward_backward(const TrainingData::Step& step);
+  enum class Gradient { kForAllRanks, kForThisRank };
+  StepSums forward_backward(const TrainingData::Step& step, Gradient gradient);
   void sum_over_ranks(StepSums& sums);
+  void trace_not_finite(StepReport& report, const TrainingData::Step& step, bool is_own_loss_bad,
+                        const StepSums& sums);
   void update(double learning_rate, double grad_norm);
   void finish_report(StepReport& report);
-  static std::string place_of_not_finite(const StepSums& sums);
   [[noreturn]] void give_up(const TrainState& state, const StepReport& report,
                             const TrainerHooks& hooks);
   bool validate(TrainState& state, const TrainerHooks& hooks);

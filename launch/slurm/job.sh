@@ -6,7 +6,7 @@
 #
 #   0                  done
 #   5                  stopped with a checkpoint: queued again
-#   4, and kills       a rank or node was lost: queued again while each start brings a newer checkpoint
+#   4, and kills       a rank or node was lost: queued again, unless three starts in a row brought no newer checkpoint
 #   2, 3, 6, 7, 70     ends; starting again would not help
 #
 # at most TUTTI_MAX_RESTARTS times (default 20). With --array the job is one task of a train of jobs (`--array=1-10%1`): it queues nothing
@@ -53,18 +53,29 @@ tutti_job() {
   fi
 
   before="$(job_newest_step "$run")"
-  [[ ! -e "$run/exit.json" ]] || rm -f "$run/exit.json"
-  # A start that brought nothing is tried once more, not twice.
-  local tried="$run/slurm-tried-at-step"
-  job_tried_here=0
-  [[ "$(cat "$tried" 2>/dev/null)" != "$before" ]] || job_tried_here=1
+  job_forget_end "$run"
+  # Starts in a row without progress: those before are told by a file. A run that has no folder after a start has made none.
+  local barren="$run/starts-without-progress"
+  job_barren=0
+  if [[ ! -d "$run" ]]; then
+    job_barren="${SLURM_RESTART_COUNT:-0}"
+  elif [[ "$(cat "$barren" 2>/dev/null)" =~ ^[0-9]+$ ]]; then
+    job_barren="${BASH_REMATCH[0]}"
+  fi
   job_was_stopped=0
   job_run "${launcher[@]}" "$@"
   code="$(job_true_code "$job_code" "$run")"
-  verdict="$(job_verdict "$code" "$run" "$before")"
+  job_note_progress "$run" "$before"
+  verdict="$(job_verdict "$code" "$run")"
+  # A time limit that is too short for a step brings nothing either.
+  if [[ "$verdict" == stopped ]] && ((job_barren >= job_most_barren)); then verdict=fail; fi
   job_say "the launcher ended with $job_code, the run with $code, at step $(job_newest_step "$run"): $verdict"
-  if [[ "$verdict" == retry || "$verdict" == stopped ]] && [[ -d "$run" ]]; then echo "$before" >"$tried"; fi
-  if [[ "$verdict" == stopped ]] && (($(job_newest_step "$run") <= before && job_tried_here)); then verdict=fail; fi
+  if [[ "$verdict" == retry || "$verdict" == stopped ]]; then
+    [[ ! -d "$run" ]] || echo "$job_barren" >"$barren" || true
+  else
+    if [[ "$code" =~ ^[45]$ ]] && ((job_barren >= job_most_barren)); then job_say_barren "$run"; fi
+    rm -f "$barren" || true  # whoever submits it again has found out why
+  fi
 
   if ((array)); then
     if [[ "$verdict" == fail ]]; then scancel --state=PENDING "$SLURM_ARRAY_JOB_ID"; fi
@@ -75,11 +86,14 @@ tutti_job() {
     job_say "queued again ${SLURM_RESTART_COUNT} times already: given up"
     exit "$code"
   fi
-  # A job that somebody cancelled, or that Slurm itself takes off the nodes, is Slurm's to queue again.
-  local state
-  state="$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T 2>/dev/null || true)"
-  if [[ "$state" != RUNNING ]]; then
-    job_say "not queued again: its state is ${state:-unknown}"
+  # A job that somebody cancelled, or that Slurm itself takes off the nodes, is Slurm's to queue again; and one that Slurm has started anew
+  # while this node was cut off is not this script's any more.
+  local state restarts
+  state="$(scontrol --oneliner show job "$SLURM_JOB_ID" 2>/dev/null || true)"
+  restarts="$(grep -o 'Restarts=[0-9]*' <<<"$state" | cut -d= -f2 || true)"
+  state="$(grep -o 'JobState=[A-Z_]*' <<<"$state" | cut -d= -f2 || true)"
+  if [[ "$state" != RUNNING || "$restarts" != "${SLURM_RESTART_COUNT:-0}" ]]; then
+    job_say "not queued again: its state is ${state:-unknown}, start ${restarts:-?} where this was ${SLURM_RESTART_COUNT:-0}"
     exit "$code"
   fi
   scontrol requeue "$SLURM_JOB_ID" || exit "$code"

@@ -16,9 +16,9 @@ RunWatch::RunWatch(const std::filesystem::path& out, const WatchArgs& a, Communi
   });
 }
 
-void RunWatch::begin(int64_t step) {
+void RunWatch::begin(Communicator& comm, int64_t step) {
+  record_.begin(comm, step);
   last_step_ = step;
-  if (is_root_) record_.write_running(step);
 }
 
 void RunWatch::enter(Watchdog::Phase phase, int64_t step) {

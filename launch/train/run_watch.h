@@ -20,8 +20,8 @@ class RunWatch {
   // Collective. `out`: the run folder; nothing is written before begin() or a loss behind it.
   RunWatch(const std::filesystem::path& out, const WatchArgs& a, Communicator& comm);
 
-  // The run is this job's: it has come to this step. Its folder is there.
-  void begin(int64_t step);
+  // The run is this job's: it has come to this step. Its folder is there. Collective.
+  void begin(Communicator& comm, int64_t step);
   // This rank begins a phase of the run, whose limit counts from here.
   void enter(Watchdog::Phase phase, int64_t step);
   void step_done(int64_t step) { last_step_ = step; }

@@ -1,10 +1,12 @@
 """Machines for fault drills, made of network namespaces on this one: a bridge, and for each host a network, a host name, shared memory
-and a folder for temporary files of its own. A launch agent stands where ssh would. All of it lives in namespaces of the driver
+and a disk (a folder, for temporary files too) of its own. A launch agent stands where ssh would. All of it lives in namespaces of the driver
 (`inside_namespaces`), which take everything with them when it ends.
 """
 import os
 import pathlib
+import shlex
 import shutil
+import socket
 import subprocess
 import sys
 
@@ -16,7 +18,8 @@ AGENT = """#!/bin/sh
 host="$1"
 shift
 exec nsenter --net="/run/netns/$host" unshare --uts --ipc --mount sh -c '
-  hostname "$1" && mount -t tmpfs none /dev/shm && mkdir -p "$2" && export TMPDIR="$2" && exec sh -c "$3"' sh "$host" "{tmp}/tmp-$host" "$*"
+  hostname "$1" && mount -t tmpfs none /dev/shm && mount --rbind "$2" {local} && export TMPDIR="$2" && exec sh -c "$3"' \\
+  sh "$host" "{tmp}/tmp-$host" "$*"
 """
 
 
@@ -51,7 +54,7 @@ class Hosts:
 
     def __init__(self, folder, number):
         self.names = [f"h{i}" for i in range(number)]
-        folder = pathlib.Path(folder)
+        self.folder = folder = pathlib.Path(folder)
         table = folder / "hosts"
         table.write_text("127.0.0.1 localhost\n" + "".join(f"{NETWORK}.{i + 1} {name}\n" for i, name in enumerate(self.names)))
         subprocess.run(["mount", "--bind", table, "/etc/hosts"], check=True)
@@ -68,16 +71,38 @@ class Hosts:
             _ip("-n", name, "link", "set", "eth0", "up")
             _ip("-n", name, "link", "set", "lo", "up")
         self.agent = folder / "agent"
-        self.agent.write_text(AGENT.format(tmp=folder))
+        self.local = folder / "local"  # every host's own folder, under one name
+        for place in (self.local, *(self.disk_of(name) for name in self.names)):
+            place.mkdir()
+        self.agent.write_text(AGENT.format(tmp=folder, local=self.local))
         self.agent.chmod(0o755)
         self.hostfile = folder / "hostfile"
         self.hostfile.write_text("".join(f"{name} slots=1\n" for name in self.names))
         self.environment = {"OMPI_MCA_plm_rsh_agent": str(self.agent), "TUTTI_INTERFACE": f"{NETWORK}.0/24"}
 
-    def on_first(self, command):
-        """The words that run a command on the first host."""
-        quoted = " ".join("'" + str(word).replace("'", "'\\''") + "'" for word in command)
-        return [str(self.agent), self.names[0], "exec " + quoted]
+    def disk_of(self, name):
+        """What a host sees as `local`."""
+        return self.folder / f"tmp-{name}"
+
+    def hostfile_of(self, slots):
+        """A hostfile with {name: slots}."""
+        path = self.folder / ("hostfile-" + "-".join(f"{name}-{number}" for name, number in slots.items()))
+        path.write_text("".join(f"{name} slots={number}\n" for name, number in slots.items()))
+        return path
+
+    def on(self, name, command):
+        """The words that run a command on a host."""
+        return [str(self.agent), name, "exec " + shlex.join(str(word) for word in command)]
+
+    def address(self, name):
+        return f"{NETWORK}.{self.names.index(name) + 1}"
+
+    def reach_driver(self, address, name):
+        """Gives the driver's own machine a name, and an address that the hosts know by it."""
+        socket.sethostname(name)
+        _ip("addr", "add", f"{address}/24", "dev", "hosts")
+        with open("/etc/hosts", "a", encoding="utf-8") as table:
+            table.write(f"{address} {name}\n")
 
     def cut(self, name):
         _ip("link", "set", f"to-{name}", "down")

@@ -59,12 +59,12 @@ class Lab:
     def end_jobs(self):
         """Those that a failed drill left behind."""
         for job in self.jobs:
-            if job.process.poll() is None:
+            if job.is_running():
                 job.end()
         self.jobs.clear()
 
-    def job(self, name, *options, ranks=2, on_hosts=False, supervised=False, environment=None):
-        return Job(self, name, options, ranks, on_hosts, supervised, environment or {})
+    def job(self, name, *options, ranks=2, on_hosts=False, supervised=False, restarts=100000, environment=None):
+        return Job(self, name, options, ranks, on_hosts, supervised, restarts, environment or {})
 
     def through(self, name, *options, **how):
         """A run that nothing happens to."""
@@ -74,9 +74,10 @@ class Lab:
 
 
 class Job:
-    """mpirun, or launch/mpirun.sh where it is `supervised`, around `tutti train`; each start goes on from the newest checkpoint."""
+    """mpirun, or launch/mpirun.sh where it is `supervised`, around `tutti train`; each start goes on from the newest checkpoint.
+    `on_hosts`: True for a rank on each host of the lab, or a hostfile."""
 
-    def __init__(self, lab, name, options, ranks, on_hosts, supervised, environment):
+    def __init__(self, lab, name, options, ranks, on_hosts, supervised, restarts, environment):
         self.lab, self.name, self.ranks, self.on_hosts = lab, name, ranks, on_hosts
         self.out = pathlib.Path(name) if os.path.isabs(name) else lab.folder / name
         self.log, self.printed = self.out / "log.jsonl", lab.folder / f"{self.out.name}.txt"
@@ -84,16 +85,18 @@ class Job:
         data = [] if "--dataset" in options else ["--dataset", str(lab.folder / "data")]
         train = [str(lab.tutti), "train", *data, "--ids", str(lab.folder / "ids"), "--out", str(self.out),
                  "--resume", *small, *options]
+        hostfile = on_hosts if on_hosts not in (True, False) else on_hosts and lab.hosts.hostfile
         if supervised:
-            words = [str(ROOT / "launch/mpirun.sh"), "--restarts", "100000"]
-            words += ["--hostfile", str(lab.hosts.hostfile)] if on_hosts else ["-n", str(ranks)]
+            words = [str(ROOT / "launch/mpirun.sh"), "--restarts", str(restarts)]
+            words += ["--hostfile", str(hostfile)] if on_hosts else ["-n", str(ranks)]
             self.command = [*words, "--", *train]
         else:
-            where = ["--hostfile", str(lab.hosts.hostfile)] if on_hosts else ["--oversubscribe"]
+            where = ["--hostfile", str(hostfile)] if on_hosts else ["--oversubscribe"]
             self.command = ["mpirun", "--bind-to", "none", "-n", str(ranks), *where, *train]
+        self.program = lab.tutti
         self.environment = {**lab.environment, **environment}
         if on_hosts:
-            self.command = lab.hosts.on_first(self.command)
+            self.command = lab.hosts.on(lab.hosts.names[0], self.command)
             self.environment.update(lab.hosts.environment)
             if not supervised:
                 network = lab.hosts.environment["TUTTI_INTERFACE"]
@@ -112,6 +115,9 @@ class Job:
         except subprocess.TimeoutExpired:
             self.end()
             raise Failed(f"{self.name} has not ended within {seconds} s: {self.said()}") from None
+
+    def is_running(self):
+        return self.process.poll() is None
 
     def end(self):
         """Whatever is left of it."""
@@ -133,11 +139,12 @@ class Job:
                 continue
             try:
                 command = (entry / "cmdline").read_bytes().split(b"\0")
-                if command[0] != str(self.lab.tutti).encode() or str(self.out).encode() not in command:
+                if command[0] != str(self.program).encode() or str(self.out).encode() not in command:
                     continue
                 variables = dict(word.split(b"=", 1) for word in (entry / "environ").read_bytes().split(b"\0") if b"=" in word)
-                found[int(variables[b"OMPI_COMM_WORLD_RANK"])] = int(entry.name)
-            except (OSError, KeyError, IndexError):
+                rank = next(variables[name] for name in (b"OMPI_COMM_WORLD_RANK", b"PMIX_RANK") if name in variables)
+                found[int(rank)] = int(entry.name)
+            except (OSError, StopIteration, IndexError):
                 continue
         return found
 

@@ -27,6 +27,8 @@ ends_with() { # CODE
   job=""
   ((code == $1)) || { cat ./*.txt && fail "ended with $code, expected $1"; }
 }
+# The start under way has come to its first steps.
+running_again() { [[ "$(field "$1" reason 2>/dev/null)" == running ]] && has_steps "$1" 5; }
 field() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$1/exit.json" "$2"; }
 expect() { [[ "$2" == "$3" ]] || fail "$1: found '$2', expected '$3'"; }
 
@@ -37,6 +39,10 @@ code=0
 "$tutti" "${long[@]}" --out term --resume >second.txt 2>&1 || code=$?
 expect "a second job on the folder" "$code" 2
 grep -q "writing it, expected one job at a time" second.txt || { cat second.txt && fail "no word of the lock"; }
+# Another script on the folder is refused, and does not disturb the record of the first.
+code=0
+"$root/launch/mpirun.sh" -n 1 -- "$tutti" "${long[@]}" --out term --resume >third.txt 2>&1 || code=$?
+expect "a second script on the folder" "$code $(field term reason)" "2 running"
 kill -TERM "$job"
 ends_with 5
 expect "after TERM" "$(field term code) $(field term reason)" "5 signal 12"
@@ -58,7 +64,33 @@ diff -r "$(newest through)" "$(newest killed)" || fail "the run that lost a rank
 expect "the end" "$(field killed reason)" "done"
 echo "ok: a rank was killed"
 
-# A run that never gets further than before is tried once more, then given up.
+# Two ranks are lost in a row before there is a newer checkpoint: bad luck, the run goes on.
+in_background unlucky -- "$tutti" "${tiny_train[@]}" --steps 600 --checkpoint-every 100000 --out unlucky --resume
+for ((i = 1; i <= 2; ++i)); do
+  mapfile -t ranks < <(ranks_below "$job")
+  kill -KILL "${ranks[0]}"
+  await grep -q "restart $i of" unlucky.txt
+  await running_again unlucky || { cat unlucky.txt && fail "no start after fault $i"; }
+done
+ends_with 0
+expect "a run that was unlucky twice" "$(field unlucky reason)" "done"
+echo "ok: two ranks lost before a checkpoint"
+
+# A launcher that hangs when its ranks have ended is ended; what a rank of an earlier start left behind does not count.
+cat >hanging_tutti <<'SCRIPT'
+#!/usr/bin/env bash
+printf '{\n  "code": 4\n}\n' >hanging/exit.json
+trap 'exit 143' TERM
+while :; do sleep 0.1; done
+SCRIPT
+chmod +x hanging_tutti
+mkdir hanging
+code=0
+TUTTI_LAUNCHER_PATIENCE=1 "$root/launch/mpirun.sh" -n 1 --restarts 0 -- ./hanging_tutti train --out hanging --resume >hanging.txt 2>&1 || code=$?
+expect "a launcher that hangs" "$code $(grep -c "their launcher has not" hanging.txt)" "4 1"
+echo "ok: a launcher that hangs"
+
+# A run that never gets further than before is given up.
 cat >hopeless_tutti <<'SCRIPT'
 #!/usr/bin/env bash
 mkdir -p hopeless/checkpoints
@@ -68,7 +100,8 @@ SCRIPT
 chmod +x hopeless_tutti
 code=0
 "$root/launch/mpirun.sh" -n 2 --restarts 9 -- ./hopeless_tutti train --out hopeless --resume >hopeless.txt 2>&1 || code=$?
-expect "a run without progress" "$code $(grep -c "starting again" hopeless.txt)" "4 1"
+expect "a run without progress" "$code $(grep -c "starting again" hopeless.txt)" "4 2"
+grep -q "given up: 3 starts in a row brought no newer checkpoint" hopeless.txt || { cat hopeless.txt && fail "it does not say why"; }
 echo "ok: a run without progress"
 
 # Nothing is tried again that cannot work.

@@ -125,6 +125,29 @@ class TrainerTest : public testing::Test {
     return run_of(comm, o, hooks, model);
   }
 
+  // A run in which the gradient of one parameter of rank 1 is spoiled on its way back, in the first
+  // `times` backward passes behind step 2.
+  std::vector<StepReport> with_a_spoiled_gradient(Communicator& comm, int64_t steps, int times) {
+    T5Model model(config_);
+    model.initialize(2);
+    std::vector<StepReport> reports;
+    int left = 0;
+    model.find("encoder.final_layer_norm.weight")
+        ->value.register_hook([&left](const at::Tensor& gradient) {
+          return left-- > 0 ? gradient * std::numeric_limits<float>::infinity() : gradient;
+        });
+    Outcome ignored;
+    TrainerHooks hooks = recording(ignored);
+    hooks.report = [&](const StepReport& r) {
+      reports.push_back(r);
+      if (r.step == 2 && comm.rank() == 1) left = times;
+    };
+    TrainerOptions o = options(steps);
+    o.non_finite = NonFinite::kSkip;
+    run_of(comm, o, hooks, model);
+    return reports;
+  }
+
   static double relative_difference(const std::vector<double>& found,
                                     const std::vector<double>& reference) {
     double difference = 0, size = 0;
@@ -347,6 +370,8 @@ TEST_F(TrainerTest, SkipsTheSameNotFiniteStepsOnAllRanksAndGoesOn) {
       if (r.skipped) {
         EXPECT_FALSE(std::isfinite(r.loss) && std::isfinite(r.grad_norm));
         EXPECT_EQ(r.not_finite, "the loss of rank 1");
+        EXPECT_EQ(r.not_finite_phase, "loss");
+        EXPECT_EQ(r.not_finite_rank, 1);
       }
       if (comm.rank() != 1) return;
       if (r.step == 2) model.flat_values()[3] = std::numeric_limits<float>::quiet_NaN();
@@ -364,6 +389,31 @@ TEST_F(TrainerTest, SkipsTheSameNotFiniteStepsOnAllRanksAndGoesOn) {
   EXPECT_EQ(states[0].skipped, 2);
   EXPECT_EQ(states[0].skipped_in_a_row, 0);
   EXPECT_EQ(states[0], states[1]);
+}
+
+TEST_F(TrainerTest, TracesAGradientThatIsNotFiniteToRankAndParameter) {
+  run_ranks(2, [&](Communicator& comm) {
+    const std::vector<StepReport> reports = with_a_spoiled_gradient(comm, 6, 2);
+    ASSERT_EQ(reports.size(), 6U);
+    for (const StepReport& r : reports) EXPECT_EQ(r.skipped, r.step == 3);
+    const StepReport& bad = reports[2];
+    EXPECT_TRUE(std::isfinite(bad.loss));
+    EXPECT_EQ(bad.not_finite, "the gradient of rank 1 (encoder.final_layer_norm.weight)");
+    EXPECT_EQ(bad.not_finite_phase, "backward");
+    EXPECT_EQ(bad.not_finite_rank, 1);
+    EXPECT_TRUE(std::isfinite(reports[3].grad_norm)) << "the step after it is as good as any";
+  });
+}
+
+TEST_F(TrainerTest, SaysThatABadGradientDidNotComeAgain) {
+  run_ranks(2, [&](Communicator& comm) {
+    const std::vector<StepReport> reports = with_a_spoiled_gradient(comm, 4, 1);
+    ASSERT_EQ(reports.size(), 4U);
+    EXPECT_TRUE(reports[2].skipped);
+    EXPECT_EQ(reports[2].not_finite_phase, "sum");
+    EXPECT_EQ(reports[2].not_finite_rank, -1);
+    EXPECT_NE(reports[2].not_finite.find("once more"), std::string::npos) << reports[2].not_finite;
+  });
 }
 
 TEST_F(TrainerTest, StopsAtANotFiniteStepWithACheckpointOfTheStateBeforeIt) {
