@@ -46,6 +46,20 @@ void check_warm_start(const ModelArgs& a) {
   }
 }
 
+// Adapters act on what is there and stays.
+void check_lora(const ModelArgs& a) {
+  check(a.lora);
+  if (a.lora.rank == 0) return;
+  const std::string rank = std::to_string(a.lora.rank);
+  if (a.base.empty() && a.encoder.empty() && a.warm_start.empty()) {
+    refuse("--lora-rank", rank, "0 without a --base", "there is nothing to adapt");
+  }
+  if (a.part != trainer::TrainedPart::kAll) {
+    refuse("--train", a.part_name, "all beside --lora-rank",
+           "adapters say what trains; leave one of them out");
+  }
+}
+
 // Shape and vocabulary are the base's.
 void check_base(const ModelArgs& a) {
   if (!a.encoder.empty()) {
@@ -123,7 +137,9 @@ void declare(Options& options, ModelArgs& a) {
            "train so up to this step, then all, with a fresh optimizer; 0: so to the end")
       .add("title-states", &a.title_states,
            "folder that keeps what a frozen --encoder makes of the training titles, for this run "
-           "and others; empty: OUT/title-states; none: titles are read as they come")
+           "and others; empty: OUT/title-states; none: titles are read as they come");
+  declare(options, a.lora);
+  options
       .add("softmax", &a.softmax_name,
            "what a token is normalised over: level (rows of its position) | trie (tokens that "
            "exist there) | ids (all ID rows) | full (text too: for engines that cannot constrain)")
@@ -177,6 +193,7 @@ void check(ModelArgs& a) {
   if (!a.prompt.empty() && !data::is_prompt(a.prompt)) {
     refuse("--prompt", a.prompt, fmt::format("a text with one {}", data::kTitlePlace));
   }
+  check_lora(a);
   if (!a.warm_start.empty()) return check_warm_start(a);
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
@@ -185,8 +202,10 @@ void check(ModelArgs& a) {
 void settle_text_rows(ModelArgs& a, const nlohmann::json& state) {
   if (a.text_rows_name == "auto") {
     const bool is_new = a.base.empty() && a.encoder.empty();
-    const std::string chosen = is_new ? "dense" : "sparse";
-    a.text_rows_name = state.value("train", nlohmann::json::object()).value("text-rows", chosen);
+    const nlohmann::json before = state.value("train", nlohmann::json::object());
+    // Runs that are older than the option updated all rows.
+    const std::string chosen = is_new || !before.empty() ? "dense" : "sparse";
+    a.text_rows_name = before.value("text-rows", chosen);
   }
   a.text_rows =
       a.text_rows_name == "dense" ? trainer::TextRows::kDense : trainer::TextRows::kSparse;
