@@ -65,6 +65,7 @@ nlohmann::json to_json(const LlamaConfig& config) {
         {"high_freq_factor", scaling->high_freq_factor},
         {"original_max_position_embeddings", scaling->original_max_position_embeddings}};
   }
+  if (config.lora) json["lora"] = to_json(*config.lora);
   return json;
 }
 
@@ -91,6 +92,9 @@ LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string
         .low_freq_factor = inner.number("low_freq_factor"),
         .high_freq_factor = inner.number("high_freq_factor"),
         .original_max_position_embeddings = inner.size("original_max_position_embeddings")};
+  }
+  if (const nlohmann::json* lora = fields.find("lora")) {
+    config.lora = lora_config_from_json(*lora, origin);
   }
   return config;
 }

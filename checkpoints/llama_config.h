@@ -7,6 +7,8 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "checkpoints/lora.h"
+
 namespace tutti::checkpoints {
 
 // Decoder-only language models of one form: RMS norm before each layer, rotary positions, grouped
@@ -47,6 +49,7 @@ struct LlamaConfig {
   // An untied head has parameters for text too (`lm_head.text.weight`). Only the full softmax
   // touches them.
   bool text_head = false;
+  std::optional<LoraConfig> lora = {};  // adapters on the base's matrices, which stay as they are
 
   int64_t query_dim() const { return num_attention_heads * head_dim; }
   int64_t key_value_dim() const { return num_key_value_heads * head_dim; }

@@ -46,6 +46,7 @@ nlohmann::json to_json(const T5Config& config) {
   visit_sizes(config, [&](const char* name, int64_t value) { json[name] = value; });
   visit_flags(config, [&](const char* name, bool value) { json[name] = value; });
   if (config.encoder) json["encoder"] = to_json(*config.encoder);
+  if (config.lora) json["lora"] = to_json(*config.lora);
   return json;
 }
 
@@ -63,6 +64,9 @@ T5Config t5_config_from_json(const nlohmann::json& json, const std::string& orig
   config.feed_forward = *known;
   if (const auto encoder = json.find("encoder"); encoder != json.end()) {
     config.encoder = bert_config_from_json(*encoder, origin);
+  }
+  if (const nlohmann::json* lora = fields.find("lora")) {
+    config.lora = lora_config_from_json(*lora, origin);
   }
   return config;
 }

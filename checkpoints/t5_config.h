@@ -7,6 +7,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include "checkpoints/bert_config.h"
+#include "checkpoints/lora.h"
 
 namespace tutti::checkpoints {
 
@@ -40,6 +41,8 @@ struct T5Config {
   // BERT's encoder in place of T5's own: titles are its vocabulary's, cross-attention reads its
   // width, num_layers means nothing, and the one text row is what the decoder starts from.
   std::optional<BertConfig> encoder = {};
+  // Adapters on matrices of the base, which stays as it is: of `encoder` where there is one.
+  std::optional<LoraConfig> lora = {};
 
   int64_t inner_dim() const { return num_heads * d_kv; }
   int64_t encoder_width() const { return encoder ? encoder->hidden_size : d_model; }

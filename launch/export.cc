@@ -21,7 +21,7 @@ int run_export(const std::vector<std::string>& args, Communicator& comm) {
       .require("ids", &ids, "ID table that the model was trained for")
       .require("dataset", &dataset, "dataset that the model was trained on, for names of tracks")
       .require("out", &out, "folder to make")
-      .add("format", &format, "hf: Hugging Face transformers, T5ForConditionalGeneration")
+      .add("format", &format, "hf: a folder of Hugging Face transformers, fp32")
       .add("overwrite", &overwrite, "replace an export that is there");
   if (!options.parse(args)) return 0;
   if (format != "hf") {
@@ -31,12 +31,6 @@ int run_export(const std::vector<std::string>& args, Communicator& comm) {
   if (!comm.is_root()) return 0;
 
   const checkpoints::Checkpoint checkpoint = checkpoints::open_checkpoint(run);
-  if (checkpoint.state.value("model", nlohmann::json::object()).value("arch", "") == "llama") {
-    throw UsageError(Problem{checkpoint.path.string(), "", "a decoder-only model",
-                             "a T5, or an encoder under T5's decoder",
-                             "decoder-only models are not exported yet; evaluate and recommend "
-                             "use the run itself"});
-  }
   const ids::LoadedIdTable table = ids::read_id_table(ids);
   const data::Dataset tracks = data::Dataset::open(dataset);
   const Manifest manifest = checkpoints::export_hf(out,

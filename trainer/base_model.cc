@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/lora.h"
 #include "dist/runtime/errors.h"
 
 namespace tutti::trainer {
@@ -40,7 +41,7 @@ void copy_values(const checkpoints::SourceTensor& tensor, std::span<float> out) 
   tensor.copy_as_fp32(out);
 }
 
-// Fills the parameters of these names, but for ID rows and a head that the model lacks.
+// Fills the parameters of these names, but for ID rows, adapters and a head that the model lacks.
 template <typename Base>
 BaseReport load_named(IdModel& model, const Base& base) {
   BaseReport report;
@@ -58,8 +59,10 @@ BaseReport load_named(IdModel& model, const Base& base) {
     report.loaded.push_back(tensor.name);
     report.num_loaded_values += tensor.num_elements();
   }
-  for (const char* rows : {"id_embedding.weight", "lm_head.id.weight"}) {
-    if (model.find(rows) != nullptr) report.added.emplace_back(rows);
+  for (const Parameter& p : model.parameters()) {
+    const bool is_new = p.name == "id_embedding.weight" || p.name == "lm_head.id.weight" ||
+                        checkpoints::is_adapter(p.name);
+    if (is_new) report.added.push_back(p.name);
   }
   TUTTI_CHECK(report.loaded.size() + report.added.size() == model.parameters().size(),
               "every parameter is loaded or added");
@@ -105,7 +108,8 @@ BaseReport load_encoder(IdModel& model, const checkpoints::BertSource& base) {
     report.num_loaded_values += tensor.num_elements();
   }
   for (const Parameter& p : model.parameters()) {
-    if (!p.name.starts_with("bert.")) report.added.push_back(p.name);
+    if (!p.name.starts_with("bert.") || checkpoints::is_adapter(p.name))
+      report.added.push_back(p.name);
   }
   return report;
 }

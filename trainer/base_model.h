@@ -30,7 +30,7 @@ T5Config config_from_base(const checkpoints::HfT5& base, int64_t id_tokens,
 checkpoints::LlamaConfig config_from_base(const checkpoints::LlamaSource& base, int64_t id_tokens,
                                           checkpoints::Softmax softmax);
 
-// Fills a model of that shape, all but its ID rows: these keep what they hold.
+// Fills a model of that shape, all but its ID rows and adapters: these keep what they hold.
 BaseReport load_base(IdModel& model, const checkpoints::HfT5& base);
 BaseReport load_base(IdModel& model, const checkpoints::LlamaSource& base);
 

@@ -1,6 +1,7 @@
 #include "trainer/model_io.h"
 
 #include <memory>
+#include <span>
 #include <utility>
 
 #include <ATen/ops/empty.h>
@@ -18,9 +19,15 @@ LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Man
 }
 
 LoadedModel load_model(const checkpoints::Checkpoint& checkpoint) {
-  auto model = make_model(checkpoint.state.value("model", nlohmann::json::object()),
-                          (checkpoint.path / checkpoints::kStateFile).string());
+  const std::string state_file = (checkpoint.path / checkpoints::kStateFile).string();
+  nlohmann::json shape = checkpoint.state.value("model", nlohmann::json::object());
+  const nlohmann::json lora = shape.value("lora", nlohmann::json());
+  shape.erase("lora");
+  auto model = make_model(shape, state_file);
   load_parameters(*model, checkpoint.model);
+  if (!lora.is_null()) {
+    merge_adapters(*model, checkpoints::lora_config_from_json(lora, state_file), checkpoint.model);
+  }
   data::Tokenizer tokenizer = data::Tokenizer::from_folder(checkpoint.path);
   if (const auto prompt = checkpoint.state.find("prompt"); prompt != checkpoint.state.end()) {
     tokenizer.set_prompt(prompt->get<std::string>());
@@ -30,6 +37,24 @@ LoadedModel load_model(const checkpoints::Checkpoint& checkpoint) {
           .state = checkpoint.state,
           .model = std::move(model),
           .tokenizer = std::move(tokenizer)};
+}
+
+void merge_adapters(IdModel& model, const checkpoints::LoraConfig& lora,
+                    const checkpoints::ShardedTensors& stored) {
+  const c10::NoGradGuard no_grad;
+  const auto values = [&stored](const std::string& name, int64_t rows, int64_t columns) {
+    const std::vector<int64_t> shape = {rows, columns};
+    const auto& tensor = stored.require(name, checkpoints::TensorType::kF32, shape);
+    return std::span(static_cast<const float*>(tensor.data),
+                     static_cast<size_t>(tensor.num_elements()));
+  };
+  for (const Parameter& p : model.parameters()) {
+    const std::string a = checkpoints::lora_a_name(p.name);
+    if (!lora.adapts(p.name) || stored.find(a) == nullptr) continue;
+    checkpoints::add_adapter({p.value.data_ptr<float>(), static_cast<size_t>(p.value.numel())},
+                             values(a, lora.rank, p.shape.at(1)),
+                             values(checkpoints::lora_b_name(p.name), p.shape[0], lora.rank), lora);
+  }
 }
 
 namespace {

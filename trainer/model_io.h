@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "checkpoints/checkpoint_store.h"
+#include "checkpoints/lora.h"
 #include "checkpoints/shards.h"
 #include "data/tokenizer.h"
 #include "dist/runtime/artefact.h"
@@ -21,16 +22,21 @@ struct LoadedModel {
   std::filesystem::path path;  // the checkpoint that was taken
   Manifest manifest;           // made_from: "dataset", "id-table"
   nlohmann::json state;        // state.json of the checkpoint: step, "model" (its shape), "train"
-                               // (options), "softmax"
+                               // (options), "softmax", "prompt"
   std::unique_ptr<IdModel> model;
   data::Tokenizer tokenizer;
 };
 
+// The model as it is used: adapters are merged into the matrices that they change.
 // DataError when the checkpoint is damaged or was trained for another ID table than `ids` (both
 // hashes named).
 LoadedModel load_model(const std::filesystem::path& run_or_checkpoint, const Manifest& ids);
 // Whatever its ID table.
 LoadedModel load_model(const checkpoints::Checkpoint& checkpoint);
+
+// Adds adapters, as they are stored, to the matrices of a model without them, in host memory.
+void merge_adapters(IdModel& model, const checkpoints::LoraConfig& lora,
+                    const checkpoints::ShardedTensors& stored);
 
 // A model and its optimizer as named tensors for the checkpoint store, and back. The tensors point
 // into the model: save before it changes. Loading throws DataError when a tensor is missing or has

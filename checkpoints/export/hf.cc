@@ -2,6 +2,8 @@
 
 #include <fstream>
 #include <iterator>
+#include <utility>
+#include <variant>
 
 #include <fmt/core.h>
 
@@ -46,6 +48,13 @@ std::string read_vocabulary(const Checkpoint& checkpoint, const char* name) {
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
 
+void write_tokenizer(const ArtefactWriter& writer, const HfTokenizerFiles& tokenizer) {
+  write_json(writer, kTokenizerJson, tokenizer.tokenizer, -1);
+  write_json(writer, "tokenizer_config.json", tokenizer.tokenizer_config);
+  write_json(writer, "special_tokens_map.json", tokenizer.special_tokens_map);
+  write_json(writer, "added_tokens.json", tokenizer.added_tokens);
+}
+
 // The encoder's own tokenizer: IDs are none of its words.
 void write_pair(const ArtefactWriter& writer, const ExportSource& source, const T5Config& shape) {
   write_hf_model(writer.file("model.safetensors"), source.checkpoint, shape);
@@ -62,10 +71,32 @@ void write_t5(const ArtefactWriter& writer, const ExportSource& source, const T5
   write_hf_model(writer.file("model.safetensors"), source.checkpoint, shape);
   write_json(writer, "config.json", hf_config(shape, source));
   write_file(writer.file(kVocabularyFile), vocabulary);
-  write_json(writer, kTokenizerJson, tokenizer.tokenizer, -1);
-  write_json(writer, "tokenizer_config.json", tokenizer.tokenizer_config);
-  write_json(writer, "special_tokens_map.json", tokenizer.special_tokens_map);
-  write_json(writer, "added_tokens.json", tokenizer.added_tokens);
+  write_tokenizer(writer, tokenizer);
+}
+
+void write_llama(const ArtefactWriter& writer, const ExportSource& source,
+                 const LlamaConfig& shape) {
+  const ids::IdTable& table = source.ids.table;
+  const HfTokenizerFiles tokenizer = hf_bpe_tokenizer_files(
+      read_vocabulary(source.checkpoint, kTokenizerJson),
+      (source.checkpoint.path / kTokenizerJson).string(), shape.text_rows, table);
+  write_hf_llama(writer.file("model.safetensors"), source.checkpoint, shape);
+  write_json(writer, "config.json", hf_llama_config(shape, tokenizer.pad_token_id, source));
+  write_tokenizer(writer, tokenizer);
+  write_json(writer, "generation_config.json",
+             hf_llama_generation_config(shape, tokenizer.pad_token_id, table));
+  write_file(writer.file("README.md"), hf_llama_readme(shape, source));
+}
+
+void write_encoder_decoder(const ArtefactWriter& writer, const ExportSource& source,
+                           const T5Config& shape) {
+  if (shape.encoder) {
+    write_pair(writer, source, shape);
+  } else {
+    write_t5(writer, source, shape);
+  }
+  write_json(writer, "generation_config.json", hf_generation_config(shape, source.ids.table));
+  write_file(writer.file("README.md"), hf_t5_readme(shape, source));
 }
 
 }  // namespace
@@ -75,31 +106,35 @@ Manifest export_hf(const fs::path& out, const ExportSource& source, bool overwri
   const ids::IdTable& table = source.ids.table;
   require_made_from(checkpoint.path, checkpoint.manifest, "id-table", source.ids.manifest);
   require_made_from(checkpoint.path, checkpoint.manifest, "dataset", source.dataset);
-  const T5Config shape =
-      t5_config_from_json(checkpoint.state.value("model", nlohmann::json::object()),
-                          (checkpoint.path / kStateFile).string());
+  const std::string state_file = (checkpoint.path / kStateFile).string();
+  const nlohmann::json model = checkpoint.state.value("model", nlohmann::json::object());
+  std::variant<T5Config, LlamaConfig> shape;
+  if (model.value("arch", "") == "llama") {
+    shape = llama_config_from_json(model, state_file);
+  } else {
+    shape = t5_config_from_json(model, state_file);
+  }
+  const auto [text_rows, id_tokens] = std::visit(
+      [](const auto& config) { return std::pair(config.text_rows, config.id_tokens); }, shape);
   const Softmax softmax = softmax_of(checkpoint.state, checkpoint.path);
-  require_equal((checkpoint.path / kStateFile).string(), "id_tokens", shape.id_tokens,
-                table.num_tokens(), "the ID table");
+  require_equal(state_file, "id_tokens", id_tokens, table.num_tokens(), "the ID table");
   require_equal("dataset", "tracks", source.catalog.num_tracks(), table.num_tracks(),
                 "the ID table");
   const ids::Trie trie = ids::build_trie(table);
 
   ArtefactWriter writer(out, "export", overwrite);
-  if (shape.encoder) {
-    write_pair(writer, source, shape);
+  if (const auto* llama = std::get_if<LlamaConfig>(&shape)) {
+    write_llama(writer, source, *llama);
   } else {
-    write_t5(writer, source, shape);
+    write_encoder_decoder(writer, source, std::get<T5Config>(shape));
   }
-  write_json(writer, "generation_config.json", hf_generation_config(shape, table));
-  write_trie(writer.file("trie.safetensors"), trie, table, shape.text_rows);
-  write_id_map(writer.file("id_map.jsonl"), table, source.catalog, shape.text_rows);
-  write_file(writer.file("README.md"), hf_readme(shape, source));
+  write_trie(writer.file("trie.safetensors"), trie, table, text_rows);
+  write_id_map(writer.file("id_map.jsonl"), table, source.catalog, text_rows);
 
   Manifest manifest;
   manifest.counts = {{"tracks", table.num_tracks()},
-                     {"vocab_size", shape.vocab_size()},
-                     {"id_tokens", shape.id_tokens},
+                     {"vocab_size", text_rows + id_tokens},
+                     {"id_tokens", id_tokens},
                      {"trie_nodes", trie.num_nodes()},
                      {"trie_edges", trie.num_edges()}};
   manifest.config = {{"format", "hf"}, {"softmax", name_of(softmax)}};

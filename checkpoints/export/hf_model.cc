@@ -1,15 +1,13 @@
-#include <array>
 #include <cmath>
-#include <set>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include "checkpoints/bert_tensors.h"
+#include "checkpoints/export/export_tensors.h"
 #include "checkpoints/export/hf_parts.h"
 #include "checkpoints/softmax.h"
 #include "checkpoints/t5_tensors.h"
-#include "dist/runtime/errors.h"
 
 namespace tutti::checkpoints {
 
@@ -18,45 +16,38 @@ namespace {
 // Special ids of T5 vocabularies; the decoder starts from the pad row.
 constexpr int kPad = 0, kEos = 1;
 
-// IDs that are text end with a token of theirs. Others end by their length; T5's text has an end of
-// its own.
+// T5's text has an end of its own.
 nlohmann::json eos_of(const T5Config& t5, const ids::IdTable& table) {
-  if (table.is_text()) return t5.text_rows + table.end_token();
-  return t5.encoder ? nlohmann::json() : nlohmann::json(kEos);
+  return end_of_ids(table, t5.text_rows, t5.encoder ? nlohmann::json() : nlohmann::json(kEos));
 }
 
-// Text and ID rows of one matrix [vocab_size, d_model].
-std::vector<float> joined(std::span<const float> text, std::span<const float> ids) {
-  std::vector<float> rows(text.begin(), text.end());
-  rows.insert(rows.end(), ids.begin(), ids.end());
-  return rows;
+nlohmann::json generation_config(nlohmann::json eos, int64_t pad, const ids::IdTable& table) {
+  return {
+      {"eos_token_id", std::move(eos)},
+      {"pad_token_id", pad},
+      {"max_new_tokens", table.id_length()},
+      {"num_beams", 20},
+      {"num_return_sequences", 20},
+      {"length_penalty", 0.0},
+      {"do_sample", false},
+  };
 }
 
 }  // namespace
 
 void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpoint,
                     const T5Config& t5) {
-  const ShardedTensors& model = checkpoint.model;
-  std::set<std::string> taken;
+  ExportTensors model(checkpoint, t5.lora);
   const auto rows_of = [&](const char* name, int64_t num_rows) {
-    const std::array<int64_t, 2> shape{num_rows, t5.d_model};
-    const NamedTensor& tensor = model.require(name, TensorType::kF32, shape);
-    taken.insert(name);
-    const auto* values = static_cast<const float*>(tensor.data);
-    return std::span(values, static_cast<size_t>(tensor.num_elements()));
+    return model.take_values({name, {num_rows, t5.d_model}});
   };
   std::vector<NamedTensor> tensors;
-  for (const TensorShape& expected : t5_block_tensors(t5)) {
-    tensors.push_back(model.require(expected.name, TensorType::kF32, expected.shape));
-    taken.insert(expected.name);
-  }
+  for (const TensorShape& expected : t5_block_tensors(t5)) tensors.push_back(model.take(expected));
   if (t5.encoder) {
     for (const TensorShape& expected : bert_tensors(*t5.encoder)) {
-      const std::string name = "bert." + expected.name;
-      NamedTensor tensor = model.require(name, TensorType::kF32, expected.shape);
-      tensor.name = "encoder." + name;
+      NamedTensor tensor = model.take({"bert." + expected.name, expected.shape});
+      tensor.name = "encoder." + tensor.name;
       tensors.push_back(std::move(tensor));
-      taken.insert(name);
     }
   }
   const std::vector<float> shared =
@@ -71,26 +62,29 @@ void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpo
     const auto scale = static_cast<float>(std::pow(static_cast<double>(t5.d_model), -0.5));
     for (float& value : head) value *= scale;
   }
-  for (const NamedTensor& tensor : model.tensors()) {
-    if (taken.contains(tensor.name)) continue;
-    throw DataError(Problem{.file = (checkpoint.path / kModelFile).string(),
-                            .place = "tensor '" + tensor.name + "'",
-                            .found = "a tensor that T5 does not have",
-                            .expected = "the tensors of the shape in state.json",
-                            .cure = {}});
-  }
+  model.finish("T5");
   const std::vector<int64_t> shape{t5.vocab_size(), t5.d_model};
   tensors.push_back({"shared.weight", TensorType::kF32, shape, shared.data()});
   tensors.push_back({"lm_head.weight", TensorType::kF32, shape, head.data()});
   write_safetensors(path, std::move(tensors), {{"format", "pt"}});
 }
 
-nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
+nlohmann::json hf_origin(const ExportSource& source, int64_t text_rows) {
+  const Checkpoint& checkpoint = source.checkpoint;
   nlohmann::json levels = nlohmann::json::array();
   for (const ids::IdLevel& level : source.ids.table.levels) {
     levels.push_back(
-        {{"first_token", t5.text_rows + level.first_token}, {"num_tokens", level.num_tokens}});
+        {{"first_token", text_rows + level.first_token}, {"num_tokens", level.num_tokens}});
   }
+  return {{"softmax", name_of(softmax_of(checkpoint.state, checkpoint.path))},
+          {"prompt", checkpoint.state.value("prompt", "{title}")},
+          {"checkpoint", checkpoint.manifest.hash},
+          {"id_table", source.ids.manifest.hash},
+          {"dataset", source.dataset.hash},
+          {"levels", levels}};
+}
+
+nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
   const bool is_gated = t5.feed_forward == FeedForwardForm::kGatedGelu;
   return {
       {"architectures", {"T5ForConditionalGeneration"}},
@@ -119,26 +113,23 @@ nlohmann::json hf_config(const T5Config& t5, const ExportSource& source) {
       // Untied, both matrices written: the one form that all engines read alike.
       {"tie_word_embeddings", false},
       {"torch_dtype", "float32"},
-      {"tutti",
-       {{"softmax", name_of(softmax_of(source.checkpoint.state, source.checkpoint.path))},
-        {"checkpoint", source.checkpoint.manifest.hash},
-        {"id_table", source.ids.manifest.hash},
-        {"dataset", source.dataset.hash},
-        {"levels", levels}}},
+      {"tutti", hf_origin(source, t5.text_rows)},
   };
 }
 
 nlohmann::json hf_generation_config(const T5Config& t5, const ids::IdTable& table) {
-  return {
-      {"decoder_start_token_id", kPad},
-      {"eos_token_id", eos_of(t5, table)},
-      {"pad_token_id", kPad},
-      {"max_new_tokens", table.id_length()},
-      {"num_beams", 20},
-      {"num_return_sequences", 20},
-      {"length_penalty", 0.0},
-      {"do_sample", false},
-  };
+  nlohmann::json config = generation_config(eos_of(t5, table), kPad, table);
+  config["decoder_start_token_id"] = kPad;
+  return config;
+}
+
+nlohmann::json hf_llama_generation_config(const LlamaConfig& llama, int64_t pad,
+                                          const ids::IdTable& table) {
+  return generation_config(end_of_ids(table, llama.text_rows, nullptr), pad, table);
+}
+
+nlohmann::json end_of_ids(const ids::IdTable& table, int64_t text_rows, nlohmann::json otherwise) {
+  return table.is_text() ? nlohmann::json(text_rows + table.end_token()) : std::move(otherwise);
 }
 
 }  // namespace tutti::checkpoints

@@ -17,18 +17,19 @@ constexpr const char* kLoad = R"md(
 ```python
 import bisect, json
 from safetensors.torch import load_file
-from transformers import AutoTokenizer, T5ForConditionalGeneration
+from transformers import AutoTokenizer, CLASS
 
 tokenizer = AutoTokenizer.from_pretrained(folder)
-model = T5ForConditionalGeneration.from_pretrained(folder).eval()
+model = CLASS.from_pretrained(folder).eval()
 )md";
 
 constexpr const char* kUse =
-    R"md(tracks = [json.loads(line) for line in open(folder + "/id_map.jsonl", encoding="utf-8")]
+    R"md(prompt = json.load(open(folder + "/config.json", encoding="utf-8"))["tutti"]["prompt"]
+tracks = [json.loads(line) for line in open(folder + "/id_map.jsonl", encoding="utf-8")]
 trie = load_file(folder + "/trie.safetensors")
 row, token, target = (trie[name].tolist() for name in ("row", "token", "target"))
 
-def walk(ids):  # decoder tokens behind the start -> trie node, -1 - track, or None
+def walk(ids):  # tokens of an ID -> trie node, -1 - track, or None
     node = 0
     for t in ids:
         if node < 0:  # the ID is whole: padding
@@ -40,13 +41,20 @@ def walk(ids):  # decoder tokens behind the start -> trie node, -1 - track, or N
     return node
 
 def allowed(batch, ids):  # what may follow; pad for a beam that has left the trie
-    node = walk(ids[1:].tolist())
-    return [0] if node is None or node < 0 else token[row[node] : row[node + 1]]
+    node = walk(ids[start:].tolist())
+    return [model.config.pad_token_id] if node is None or node < 0 else token[row[node] : row[node + 1]]
 
-inputs = tokenizer(["rainy evening piano"], return_tensors="pt")
-found = model.generate(**inputs, prefix_allowed_tokens_fn=allowed)
+inputs = tokenizer([prompt.replace("{title}", "rainy evening piano")], return_tensors="pt")
+)md";
+
+constexpr const char* kStartOfDecoder = "start = 1  # IDs begin behind the decoder's start token\n";
+constexpr const char* kStartBehindPrompt =
+    "start = inputs.input_ids.shape[1]  # IDs begin behind the prompt\n";
+
+constexpr const char* kGenerate =
+    R"md(found = model.generate(**inputs, prefix_allowed_tokens_fn=allowed)
 for ids in found:
-    print(tracks[-1 - walk(ids[1:].tolist())])
+    print(tracks[-1 - walk(ids[start:].tolist())])
 ```
 
 Feed and read IDs as integers: the text forms `<L0_17>` are for people.
@@ -61,7 +69,7 @@ constexpr const char* kLevelText =
     R"(The model was trained with `softmax: level`: the logits of a position are normalised over the
 rows of that position's level (`level_first`, `level_size` in `trie.safetensors`); at the last
 position, the suffix, over the children that exist in the trie.)";
-constexpr const char* kLevelCode = R"(            d = len(beam) - 1
+constexpr const char* kLevelCode = R"(            d = len(beam) - start
             first, size = (trie[name].tolist()[d] for name in ("level_first", "level_size"))
             over = slice(first, first + size) if d + 1 < len(trie["level_first"]) else children
 )";
@@ -147,35 +155,41 @@ TextAndCode text_and_code(Softmax softmax) {
 
 }  // namespace
 
-std::string hf_readme(const T5Config& t5, const ExportSource& source) {
+std::string hf_loading(const std::string& model_class) {
+  constexpr std::string_view kClass = "CLASS";
+  std::string text = kLoad;
+  for (size_t at = text.find(kClass); at != std::string::npos; at = text.find(kClass, at)) {
+    text.replace(at, kClass.size(), model_class);
+    at += model_class.size();
+  }
+  return text;
+}
+
+std::string hf_readme(const ReadmeOf& of, const ExportSource& source) {
   const ids::IdTable& table = source.ids.table;
   std::string text = fmt::format(
       "# A generative retrieval model\n\n"
-      "Exported by tutti: words in, track IDs out. {} ({}, untied head,\n"
-      "fp32) that emits IDs of {} tokens for {} tracks.\n\n"
+      "Exported by tutti: words in, track IDs out. {}\n"
+      "that emits IDs of {} tokens for {} tracks.\n\n"
       "| made from | hash |\n| --- | --- |\n| checkpoint | {} |\n| ID table | {} |\n"
       "| dataset | {} |\n\n"
       "| file | what it is |\n| --- | --- |\n"
       "| `model.safetensors`, `config.json`, `generation_config.json` | the model; ID token k is "
-      "vocabulary id `config.tutti.levels[0].first_token` + k |\n"
+      "vocabulary id `config.tutti.levels[0].first_token` + k; `config.tutti.prompt`: what it "
+      "reads of a title |\n"
       "| {} |\n"
       "| `trie.safetensors` | all IDs as CSR arrays: the edges of node n are `row[n]` to "
       "`row[n + 1]`; `token`: vocabulary id, ascending; `target`: a node, or -1 - line of "
       "`id_map.jsonl` |\n"
       "| `id_map.jsonl` | a line a track: key, artist, name, vocabulary ids, token names |\n"
       "| `manifest.json` | sizes and SHA-256 of all files, and the hashes above |\n",
-      t5.encoder ? "A BERT under T5's decoder" : "A T5 encoder-decoder",
-      t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU",
-      fmt::format("{}{}", table.is_text() ? "at most " : "", table.id_length()), table.num_tracks(),
-      source.checkpoint.manifest.hash, source.ids.manifest.hash, source.dataset.hash,
-      t5.encoder ? "`tokenizer.json`, `tokenizer_config.json` | the encoder's tokenizer; ID tokens "
-                   "are the decoder's alone"
-                 : "`tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "
-                   "`added_tokens.json`, `spiece.model` | the tokenizer, with ID tokens added (not "
-                   "special)");
-  text += t5.encoder ? pair_loading() : std::string_view(kLoad);
+      of.model, table.id_length(), table.num_tracks(), source.checkpoint.manifest.hash,
+      source.ids.manifest.hash, source.dataset.hash, of.tokenizer_files);
+  text += of.loading;
   text += kUse;
-  if (!t5.tie_word_embeddings && !t5.text_head) text += kNoTextHead;
+  text += of.is_decoder_only ? kStartBehindPrompt : kStartOfDecoder;
+  text += kGenerate;
+  if (!of.has_text_head) text += kNoTextHead;
   text += "\n## Scores as in training\n\n";
   const auto [meaning, code] =
       text_and_code(softmax_of(source.checkpoint.state, source.checkpoint.path));
@@ -184,8 +198,27 @@ std::string hf_readme(const T5Config& t5, const ExportSource& source) {
   text += kExact;
   text += code;
   text += kExactEnd;
-  text += t5.encoder ? pair_differences() : std::string_view(kDifferencesOfT5);
+  text += of.differences;
   return text;
+}
+
+std::string hf_t5_readme(const T5Config& t5, const ExportSource& source) {
+  const bool is_pair = t5.encoder.has_value();
+  return hf_readme(
+      {.model = fmt::format("{} ({}, untied head, fp32)",
+                            is_pair ? "A BERT under T5's decoder" : "A T5 encoder-decoder",
+                            t5.feed_forward == FeedForwardForm::kRelu ? "ReLU" : "gated GELU"),
+       .tokenizer_files =
+           is_pair ? "`tokenizer.json`, `tokenizer_config.json` | the encoder's tokenizer; ID "
+                     "tokens are the decoder's alone"
+                   : "`tokenizer.json`, `tokenizer_config.json`, `special_tokens_map.json`, "
+                     "`added_tokens.json`, `spiece.model` | the tokenizer, with ID tokens added "
+                     "(not special)",
+       .loading = is_pair ? std::string(pair_loading()) : hf_loading("T5ForConditionalGeneration"),
+       .is_decoder_only = false,
+       .has_text_head = t5.tie_word_embeddings || t5.text_head,
+       .differences = is_pair ? pair_differences() : std::string_view(kDifferencesOfT5)},
+      source);
 }
 
 }  // namespace tutti::checkpoints

@@ -25,11 +25,6 @@ std::string base64(const std::string& bytes) {
   return text;
 }
 
-json added_token(const std::string& text, bool special) {
-  return {{"content", text}, {"single_word", false}, {"lstrip", false},
-          {"rstrip", false}, {"normalized", false},  {"special", special}};
-}
-
 struct AddedToken {
   int64_t id;
   std::string text;
@@ -119,6 +114,11 @@ void require_t5_form(const SentencePieceModel& model, const std::string& origin,
 }
 
 }  // namespace
+
+json added_token(const std::string& text, bool special) {
+  return {{"content", text}, {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false},  {"special", special}};
+}
 
 HfTokenizerFiles hf_tokenizer_files(const SentencePieceModel& model, const std::string& origin,
                                     int64_t text_rows, const ids::IdTable& table) {

@@ -48,6 +48,20 @@ void check_warm_start(const ModelArgs& a) {
   }
 }
 
+// Adapters act on what is there and stays.
+void check_lora(const ModelArgs& a) {
+  check(a.lora);
+  if (a.lora.rank == 0) return;
+  const std::string rank = std::to_string(a.lora.rank);
+  if (a.base.empty() && a.encoder.empty() && a.warm_start.empty()) {
+    refuse("--lora-rank", rank, "0 without a --base", "there is nothing to adapt");
+  }
+  if (a.part != trainer::TrainedPart::kAll) {
+    refuse("--train", a.part_name, "all beside --lora-rank",
+           "adapters say what trains; leave one of them out");
+  }
+}
+
 // Shape and vocabulary are the base's.
 void check_base(const ModelArgs& a) {
   if (!a.encoder.empty()) {
@@ -127,7 +141,9 @@ void declare(Options& options, ModelArgs& a) {
            "train so up to this step, then all, with a fresh optimizer; 0: so to the end")
       .add("title-states", &a.title_states,
            "folder that keeps what a frozen --encoder makes of the training titles, for this run "
-           "and others; empty: OUT/title-states; none: titles are read as they come")
+           "and others; empty: OUT/title-states; none: titles are read as they come");
+  declare(options, a.lora);
+  options
       .add("softmax", &a.softmax_name,
            "what a token is normalised over: level (rows of its position; of IDs that are text as "
            "ids) | trie (tokens that "
@@ -180,6 +196,7 @@ void check(ModelArgs& a) {
   if (!a.prompt.empty() && !data::is_prompt(a.prompt)) {
     refuse("--prompt", a.prompt, fmt::format("a text with one {}", data::kTitlePlace));
   }
+  check_lora(a);
   if (!a.warm_start.empty()) return check_warm_start(a);
   if (a.base == "minilm") std::swap(a.base, a.encoder);
   check_base(a);
@@ -195,12 +212,15 @@ void settle(ModelArgs& a, const nlohmann::json& state) {
   const nlohmann::json before = state.value("train", nlohmann::json::object());
   if (a.text_rows_name == "auto") {
     const bool is_new = a.base.empty() && a.encoder.empty();
-    a.text_rows_name = before.value("text-rows", is_new ? "dense" : "sparse");
+    // Runs that are older than the option updated all rows.
+    const std::string chosen = is_new || !before.empty() ? "dense" : "sparse";
+    a.text_rows_name = before.value("text-rows", chosen);
   }
   if (a.rate_text.empty()) a.rates = part_rates_from_text(before.value("rate", ""));
   const bool has_encoder =
       !a.encoder.empty() || state.value("model", nlohmann::json::object()).contains("encoder");
-  if (has_encoder && (a.part == trainer::TrainedPart::kAll || a.thaw_at > 0)) {
+  const bool has_adapters = a.lora.rank > 0;  // over an encoder that stays as it is
+  if (has_encoder && !has_adapters && (a.part == trainer::TrainedPart::kAll || a.thaw_at > 0)) {
     a.rates.try_emplace(trainer::ModelPart::kEncoder, kEncoderRate);
     a.rates.try_emplace(trainer::ModelPart::kTextRows, kEncoderRate);
   }

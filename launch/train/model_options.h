@@ -9,6 +9,7 @@
 #include "checkpoints/softmax.h"
 #include "ids/id_table.h"
 #include "launch/options.h"
+#include "launch/train/lora_options.h"
 #include "launch/train/part_rates.h"
 #include "trainer/models/t5.h"
 #include "trainer/models/training_form.h"
@@ -24,6 +25,7 @@ struct ModelArgs {
   double dropout = 0;
   int64_t thaw_at = 0;
   std::string title_states;
+  LoraArgs lora;
   trainer::T5Config t5;
   std::vector<std::string> requests;  // templates that the vocabulary should know
   // Resolved by check().

@@ -7,6 +7,16 @@
 #include "dist/runtime/errors.h"
 
 namespace tutti::launch {
+namespace {
+
+// What a run did that is older than the option.
+nlohmann::json before_options() {
+  return {{"dropout", 0.0},     {"text-rows", "dense"}, {"prompt", ""},
+          {"thaw-at", 0},       {"request-share", 0.0}, {"lora-rank", 0},
+          {"lora-alpha", 16.0}, {"lora-targets", "all"}};
+}
+
+}  // namespace
 
 std::optional<checkpoints::Checkpoint> checkpoint_to_resume(const std::string& out,
                                                             const std::string& resume) {
@@ -62,10 +72,14 @@ nlohmann::json what_makes_a_run(nlohmann::json resolved) {
 void require_same_run(const checkpoints::Checkpoint& last, const nlohmann::json& now,
                       const std::vector<std::string>& requests) {
   constexpr const char* kCure = "resume with the run's own value, or train into another --out";
-  const nlohmann::json before = last.state.value("train", nlohmann::json::object());
-  for (const char* key :
-       {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax", "train", "dropout",
-        "text-rows", "prompt", "rate", "thaw-at", "request-share"}) {
+  nlohmann::json before = before_options();
+  before.update(last.state.value("train", nlohmann::json::object()));
+  // Before there was --rate, an encoder alone had one of its own: a tenth, as now.
+  if (!before.contains("rate") && before.value("encoder-rate", 0.1) == 0.1)
+    before["rate"] = now.at("rate");
+  for (const char* key : {"seed", "titles-per-step", "weight", "group", "group-cap", "softmax",
+                          "train", "dropout", "text-rows", "prompt", "rate", "thaw-at",
+                          "request-share", "lora-rank", "lora-alpha", "lora-targets"}) {
     const nlohmann::json was = before.value(key, nlohmann::json());
     if (was != now.at(key)) {
       throw UsageError(Problem{last.path.string(), fmt::format("--{}", key), now.at(key).dump(),

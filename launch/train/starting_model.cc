@@ -9,6 +9,9 @@
 #include <fmt/ranges.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/bert_tensors.h"
+#include "checkpoints/llama_tensors.h"
+#include "checkpoints/t5_tensors.h"
 #include "dist/runtime/artefact.h"
 #include "dist/runtime/errors.h"
 #include "dist/runtime/log.h"
@@ -46,9 +49,14 @@ void log_report(const trainer::BaseReport& report, const std::string& base) {
   for (const auto& [name, reason] : report.ignored) {
     ignored.push_back(fmt::format("{} ({})", name, reason));
   }
+  std::vector<std::string> added;
+  for (const std::string& name : report.added) {
+    if (!checkpoints::is_adapter(name)) added.push_back(name);
+  }
+  const size_t num_adapters = (report.added.size() - added.size()) / 2;
+  if (num_adapters > 0) added.push_back(fmt::format("{} adapters", num_adapters));
   log::info(fmt::format("{}: {} tensors of {} values loaded; added: {}; ignored: {}", base,
-                        report.loaded.size(), report.num_loaded_values,
-                        fmt::join(report.added, ", "),
+                        report.loaded.size(), report.num_loaded_values, fmt::join(added, ", "),
                         ignored.empty() ? "none" : fmt::format("{}", fmt::join(ignored, ", "))));
 }
 
@@ -67,19 +75,21 @@ StartingModel from_new(const ModelArgs& a, const data::Dataset& dataset, const i
 
 StartingModel from_encoder(const ModelArgs& a, const ids::IdTable& table) {
   checkpoints::BertSource encoder = checkpoints::BertSource::open(find_base(a.encoder));
-  return {
-      .tokenizer = data::Tokenizer::from_bytes(encoder.tokenizer_json(),
-                                               (encoder.path() / "tokenizer.json").string()),
-      .prompt = kTitleAlone,
-      .shape = trainer::to_json(trainer::config_from_encoder(encoder, a.t5, table.num_tokens())),
-      .base = std::move(encoder)};
+  trainer::T5Config config = trainer::config_from_encoder(encoder, a.t5, table.num_tokens());
+  config.lora = lora_over(a.lora, checkpoints::bert_tensors(*config.encoder));
+  return {.tokenizer = data::Tokenizer::from_bytes(encoder.tokenizer_json(),
+                                                   (encoder.path() / "tokenizer.json").string()),
+          .prompt = kTitleAlone,
+          .shape = trainer::to_json(config),
+          .base = std::move(encoder)};
 }
 
 StartingModel from_t5(const ModelArgs& a, const std::filesystem::path& path,
                       const ids::IdTable& table) {
   checkpoints::HfT5 base = checkpoints::HfT5::open(path);
   data::Tokenizer tokenizer = data::Tokenizer::from_file(base.vocabulary_path());
-  const trainer::T5Config config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
+  trainer::T5Config config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
+  config.lora = lora_over(a.lora, checkpoints::t5_block_tensors(config));
   if (tokenizer.num_pieces() > config.text_rows) {
     throw DataError(
         Problem{.file = base.vocabulary_path(),
@@ -101,11 +111,26 @@ StartingModel from_llama(const ModelArgs& a, const std::filesystem::path& path,
            "Llama and Qwen have no dropout");
   }
   checkpoints::LlamaSource base = checkpoints::LlamaSource::open(path);
-  return {
-      .tokenizer = data::Tokenizer::from_bytes(base.tokenizer_json(), path.string()),
-      .prompt = kTitleOnALine,
-      .shape = checkpoints::to_json(trainer::config_from_base(base, table.num_tokens(), a.softmax)),
-      .base = std::move(base)};
+  checkpoints::LlamaConfig config = trainer::config_from_base(base, table.num_tokens(), a.softmax);
+  config.lora = lora_over(a.lora, checkpoints::llama_block_tensors(config));
+  return {.tokenizer = data::Tokenizer::from_bytes(base.tokenizer_json(), path.string()),
+          .prompt = kTitleOnALine,
+          .shape = checkpoints::to_json(config),
+          .base = std::move(base)};
+}
+
+// Adapters of the run itself are in its matrices.
+void add_lora(nlohmann::json& shape, const LoraArgs& a) {
+  if (a.rank == 0) return;
+  std::vector<checkpoints::TensorShape> tensors;
+  if (shape.value("arch", "") == "llama") {
+    tensors = checkpoints::llama_block_tensors(checkpoints::llama_config_from_json(shape));
+  } else {
+    const trainer::T5Config config = checkpoints::t5_config_from_json(shape);
+    tensors = config.encoder ? checkpoints::bert_tensors(*config.encoder)
+                             : checkpoints::t5_block_tensors(config);
+  }
+  shape["lora"] = checkpoints::to_json(lora_over(a, tensors).value());
 }
 
 StartingModel from_run(const ModelArgs& a, const ids::LoadedIdTable& ids) {
@@ -116,9 +141,11 @@ StartingModel from_run(const ModelArgs& a, const ids::LoadedIdTable& ids) {
     refuse("--softmax", a.softmax_name, softmax + ", as the run",
            "text is a part of what is predicted in one of them only");
   }
+  nlohmann::json shape = trainer::shape_under(*before.model, ids.table);
+  add_lora(shape, a.lora);
   return {.tokenizer = std::move(before.tokenizer),
           .prompt = before.state.value("prompt", std::string(kTitleAlone)),
-          .shape = trainer::shape_under(*before.model, ids.table),
+          .shape = std::move(shape),
           .made_from = {{kWarmStart, before.manifest.hash}},
           .base = std::move(before)};
 }
@@ -196,6 +223,7 @@ std::optional<trainer::BaseReport> fill_model(trainer::IdModel& model, const Sta
                                               const ModelArgs& a, const ids::IdTable& table,
                                               uint64_t seed) {
   if (const auto* before = std::get_if<trainer::LoadedModel>(&start.base)) {
+    if (a.lora.rank > 0) model.initialize(seed);
     const int64_t added = trainer::carry_over(*before->model, table, model);
     log::info(fmt::format("{}: step {} goes on under the new IDs, {} of {} tokens are new",
                           before->path.string(), before->state.value("step", int64_t{0}), added,

@@ -1,6 +1,7 @@
 #include "tests/conformance/base_case.h"
 
 #include <fstream>
+#include <memory>
 #include <string>
 
 #include <nlohmann/json.hpp>
@@ -11,8 +12,27 @@
 #include "tests/checkpoints/tiny_road.h"
 #include "trainer/base_model.h"
 #include "trainer/model_io.h"
+#include "trainer/models/make_model.h"
 
 namespace tutti::conformance {
+namespace {
+
+struct Started {
+  std::unique_ptr<trainer::IdModel> model;
+  trainer::BaseReport report;
+};
+
+template <typename Base>
+Started started(const Base& base, const ids::IdTable& table) {
+  Started start = {trainer::make_model(to_json(trainer::config_from_base(
+                       base, table.num_tokens(), checkpoints::Softmax::kFull))),
+                   {}};
+  start.model->initialize(1);
+  start.report = trainer::load_base(*start.model, base);
+  return start;
+}
+
+}  // namespace
 
 void write_base_case(const std::filesystem::path& base, const std::filesystem::path& out) {
   constexpr int kNumTracks = 24;
@@ -21,17 +41,15 @@ void write_base_case(const std::filesystem::path& base, const std::filesystem::p
   Manifest dataset;
   dataset.hash = std::string(64, 'b');
 
-  const checkpoints::HfT5 source = checkpoints::HfT5::open(base);
-  const data::Tokenizer tokenizer = data::Tokenizer::from_file(source.vocabulary_path());
-  trainer::T5Model model(
-      trainer::config_from_base(source, ids.table.num_tokens(), checkpoints::Softmax::kFull));
-  model.initialize(1);
-  const trainer::BaseReport report = trainer::load_base(model, source);
+  const data::Tokenizer tokenizer = data::Tokenizer::from_folder(base);
+  const auto [model, report] = checkpoints::LlamaSource::is_at(base)
+                                   ? started(checkpoints::LlamaSource::open(base), ids.table)
+                                   : started(checkpoints::HfT5::open(base), ids.table);
 
   checkpoints::CheckpointStore::Content content;
-  content.model = trainer::parameters_as_tensors(model);
-  content.state = {{"step", 0}, {"softmax", "full"}, {"model", to_json(model.config())}};
-  content.files = {{"spiece.model", tokenizer.bytes()}};
+  content.model = trainer::parameters_as_tensors(*model);
+  content.state = {{"step", 0}, {"softmax", "full"}, {"model", model->shape()}};
+  content.files = {{tokenizer.file_name(), tokenizer.bytes()}};
   content.made_from = {{"id-table", ids.manifest.hash}, {"dataset", dataset.hash}};
   checkpoints::CheckpointStore(out / "run").save(0, content, 1);
   const checkpoints::Checkpoint checkpoint = checkpoints::open_checkpoint(out / "run");

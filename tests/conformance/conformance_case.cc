@@ -1,5 +1,5 @@
 // The C++ side of the conformance tests, started by the Python side:
-//   conformance_case hf FOLDER SOFTMAX [TOKENIZER_JSON]   see hf_case.h
+//   conformance_case hf FOLDER SOFTMAX [TOKENIZER_JSON [FAMILY]]   see hf_case.h
 //   conformance_case hf-text FOLDER SOFTMAX
 //   conformance_case model CASE             relative errors, see tests/support/model_case.h
 //   conformance_case bert CASE              likewise, see tests/support/bert_case.h
@@ -64,9 +64,10 @@ std::string verdict_on(const std::string& path) {
 
 int run(const std::vector<std::string>& args) {
   const std::string mode = args.empty() ? "" : args[0];
-  if (mode == "hf" && (args.size() == 3 || args.size() == 4)) {
+  if (mode == "hf" && args.size() >= 3 && args.size() <= 5) {
     tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]),
-                                      args.size() == 4 ? args[3] : "");
+                                      args.size() > 3 ? args[3] : "",
+                                      args.size() > 4 ? args[4] : "");
   } else if (mode == "hf-text" && args.size() == 3) {
     tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]), "",
                                       /*text_ids=*/true);

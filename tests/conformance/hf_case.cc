@@ -2,6 +2,8 @@
 
 #include <array>
 #include <fstream>
+#include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,12 +17,15 @@
 
 #include "checkpoints/checkpoint_store.h"
 #include "checkpoints/export/hf.h"
+#include "checkpoints/llama_config.h"
 #include "data/tokenizer.h"
+#include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
 #include "ids/trie.h"
 #include "tests/checkpoints/tiny_road.h"
 #include "trainer/decode/generative_ranker.h"
 #include "trainer/model_io.h"
+#include "trainer/models/make_model.h"
 #include "trainer/models/t5.h"
 
 namespace tutti::conformance {
@@ -127,9 +132,7 @@ data::Tokenizer title_tokenizer() {
       "tiny");
 }
 
-// Every tensor random, norms around 1: the initial values would hide a norm or bias left out.
-trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_head,
-                              bool over_bert) {
+nlohmann::json t5_shape(int64_t text_rows, int64_t id_tokens, bool text_head, bool over_bert) {
   trainer::T5Config config;
   if (over_bert) {
     config.encoder = {.vocab_size = text_rows,
@@ -149,18 +152,58 @@ trainer::T5Model random_model(int64_t text_rows, int64_t id_tokens, bool text_he
   config.d_ff = 40;
   config.num_layers = 3;
   config.num_decoder_layers = 2;
-  trainer::T5Model model(config);
+  return to_json(config);
+}
+
+// With adapters on some of its layers.
+nlohmann::json llama_shape(checkpoints::LlamaFamily family, int64_t text_rows, int64_t id_tokens,
+                           bool text_head) {
+  using Family = checkpoints::LlamaFamily;
+  return to_json(checkpoints::LlamaConfig{
+      .family = family,
+      .text_rows = text_rows + 3,  // rows that no token has
+      .id_tokens = id_tokens,
+      .hidden_size = 24,
+      .intermediate_size = 40,
+      .num_hidden_layers = 3,
+      .num_attention_heads = 6,
+      .num_key_value_heads = 2,
+      .head_dim = family == Family::kQwen3 ? 8 : 4,
+      .max_position_embeddings = 256,
+      .rope_scaling = family == Family::kLlama
+                          ? std::optional(checkpoints::RopeScaling{
+                                .factor = 4, .original_max_position_embeddings = 16})
+                          : std::nullopt,
+      .qkv_bias = family == Family::kQwen2,
+      .qk_norm = family == Family::kQwen3,
+      .tie_word_embeddings = family == Family::kQwen2,
+      .text_head = text_head && family != Family::kQwen2,
+      .lora = checkpoints::LoraConfig{
+          .rank = 2, .alpha = 3, .targets = {"q_proj", "o_proj", "down_proj"}}});
+}
+
+// Every tensor random, norms around 1: the initial values would hide a norm or bias left out.
+std::unique_ptr<trainer::IdModel> random_model(const nlohmann::json& shape) {
+  std::unique_ptr<trainer::IdModel> model = trainer::make_model(shape);
   uint64_t stream = 0;
-  for (trainer::Parameter& parameter : model.parameters()) {
+  for (trainer::Parameter& parameter : model->parameters()) {
     Rng rng(11, Purpose::kTest, ++stream);
-    const bool is_norm = parameter.name.ends_with("layer_norm.weight") ||
-                         parameter.name.ends_with("LayerNorm.weight");
+    const bool is_norm =
+        parameter.name.ends_with("norm.weight") || parameter.name.ends_with("LayerNorm.weight");
     auto* values = parameter.value.data_ptr<float>();
     for (int64_t i = 0; i < parameter.value.numel(); ++i) {
       values[i] = static_cast<float>((is_norm ? 1.0 : 0.0) + 0.2 * rng.normal());
     }
   }
   return model;
+}
+
+checkpoints::LlamaFamily family_from_name(const std::string& name) {
+  using Family = checkpoints::LlamaFamily;
+  for (const Family family : {Family::kLlama, Family::kQwen2, Family::kQwen3}) {
+    if (name == checkpoints::name_of(family)) return family;
+  }
+  fail_check("a family of decoder-only models", name);
 }
 
 // The ID prefixes that a decoder can be asked for: of every track, all but the whole ID.
@@ -195,27 +238,26 @@ std::pair<at::Tensor, at::Tensor> batch_of(const std::vector<std::vector<int32_t
 }
 
 // [titles, id_tokens] behind one prefix.
-at::Tensor logits_behind(const trainer::T5Model& model, const at::Tensor& encoded,
-                         const at::Tensor& lengths, const std::vector<int32_t>& prefix) {
-  trainer::DecoderState state = model.start(encoded, lengths);
-  at::Tensor rows = at::empty({lengths.size(0)}, at::kLong);
+at::Tensor logits_behind(const trainer::IdModel& model, const trainer::TitleInputs& titles,
+                         const std::vector<int32_t>& prefix) {
+  trainer::DecoderState state = model.start(titles);
+  at::Tensor rows = at::empty({titles.lengths.size(0)}, at::kLong);
   for (int64_t b = 0; b < rows.size(0); ++b) rows.data_ptr<int64_t>()[b] = b;
   at::Tensor hidden = model.step(state, at::full({rows.size(0)}, -1, at::kLong), rows, rows);
   for (const int32_t token : prefix) {
     hidden = model.step(state, at::full({rows.size(0)}, token, at::kLong), rows, rows);
   }
-  return model.logits(hidden, 0, model.config().id_tokens).contiguous();
+  return model.logits(hidden, 0, model.id_tokens()).contiguous();
 }
 
-void write_logits(const std::filesystem::path& path, const trainer::T5Model& model,
+void write_logits(const std::filesystem::path& path, const trainer::IdModel& model,
                   const std::vector<std::vector<int32_t>>& titles,
                   const std::vector<std::vector<int32_t>>& prefixes) {
   const auto [tokens, lengths] = batch_of(titles);
-  const at::Tensor encoded = model.encode(tokens, lengths);
-  const int64_t id_tokens = model.config().id_tokens;
+  const int64_t id_tokens = model.id_tokens();
   std::vector<std::vector<float>> values(titles.size());
   for (const auto& prefix : prefixes) {
-    const at::Tensor logits = logits_behind(model, encoded, lengths, prefix);
+    const at::Tensor logits = logits_behind(model, {.tokens = tokens, .lengths = lengths}, prefix);
     for (size_t b = 0; b < titles.size(); ++b) {
       const float* row = logits.const_data_ptr<float>() + static_cast<int64_t>(b) * id_tokens;
       values[b].insert(values[b].end(), row, row + id_tokens);
@@ -233,7 +275,7 @@ void write_logits(const std::filesystem::path& path, const trainer::T5Model& mod
 
 // What diverse beams find, with duplicates as transformers leaves them: "diverse": a list a
 // setting.
-void write_diverse_beams(const trainer::T5Model& model, const data::Tokenizer& tokenizer,
+void write_diverse_beams(const trainer::IdModel& model, const data::Tokenizer& tokenizer,
                          const ids::IdTable& table, const ids::Trie& trie,
                          checkpoints::Softmax softmax, const std::vector<std::string>& titles,
                          nlohmann::json* json) {
@@ -263,7 +305,7 @@ void write_diverse_beams(const trainer::T5Model& model, const data::Tokenizer& t
 }  // namespace
 
 void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax softmax,
-                   const std::string& tokenizer_json, bool text_ids) {
+                   const std::string& tokenizer_json, const std::string& family, bool text_ids) {
   const at::NoGradGuard no_grad;
   ids::LoadedIdTable ids{.manifest = {},
                          .table = text_ids ? checkpoints::tiny_text_table(kNumTracks)
@@ -272,16 +314,23 @@ void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax sof
   Manifest dataset;
   dataset.hash = std::string(64, 'b');
   const data::Catalog catalog = checkpoints::tiny_catalog(kNumTracks);
-  const data::Tokenizer tokenizer =
+  data::Tokenizer tokenizer =
       tokenizer_json.empty() ? title_tokenizer() : data::Tokenizer::from_file(tokenizer_json);
-  const trainer::T5Model model =
-      random_model(tokenizer.num_pieces(), ids.table.num_tokens(),
-                   softmax == checkpoints::Softmax::kFull, !tokenizer_json.empty());
+  const std::string prompt = family.empty() ? "{title}" : "<|im_start|> listen: {title}\n";
+  tokenizer.set_prompt(prompt);
+  const bool text_head = softmax == checkpoints::Softmax::kFull;
+  const int64_t text_rows = tokenizer.num_pieces(), id_tokens = ids.table.num_tokens();
+  const std::unique_ptr<trainer::IdModel> made = random_model(
+      family.empty() ? t5_shape(text_rows, id_tokens, text_head, !tokenizer_json.empty())
+                     : llama_shape(family_from_name(family), text_rows, id_tokens, text_head));
+  const trainer::IdModel& model = *made;
 
   checkpoints::CheckpointStore::Content content;
   content.model = trainer::parameters_as_tensors(model);
-  content.state = {
-      {"step", 1}, {"softmax", checkpoints::name_of(softmax)}, {"model", to_json(model.config())}};
+  content.state = {{"step", 1},
+                   {"softmax", checkpoints::name_of(softmax)},
+                   {"model", model.shape()},
+                   {"prompt", prompt}};
   content.files = {{tokenizer.file_name(), tokenizer.bytes()}};
   content.made_from = {{"id-table", ids.manifest.hash}, {"dataset", dataset.hash}};
   checkpoints::CheckpointStore(folder / "run").save(1, content, 1);
@@ -302,7 +351,7 @@ void write_hf_case(const std::filesystem::path& folder, checkpoints::Softmax sof
       "nobody but a test would ever write it: piano jazz techno rock hip hop chill vibes, 1999"};
   json["titles"] = titles;
   json["prefixes"] = prefixes_of(ids.table);
-  json["text_rows"] = model.config().text_rows;
+  json["text_rows"] = model.text_rows();
   std::vector<std::vector<int32_t>> title_tokens;
   for (const std::string& title : titles) title_tokens.push_back(tokenizer.encode(title));
   write_logits(folder / "logits.safetensors", model, title_tokens, prefixes_of(ids.table));

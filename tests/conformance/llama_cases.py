@@ -12,6 +12,7 @@ from transformers import (LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCa
                           Qwen3ForCausalLM)
 from transformers.modeling_gguf_pytorch_utils import load_gguf_checkpoint
 
+import lora_cases
 import t5_cases
 
 FAMILIES = {"llama": (LlamaConfig, LlamaForCausalLM), "qwen2": (Qwen2Config, Qwen2ForCausalLM),
@@ -99,7 +100,7 @@ def reference(model, tokens, lengths, ids, title_of, num_logits):
             loss.backward()
             total += loss.item()
             first_logits.append(logits.detach())
-    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
     return total, torch.stack(first_logits[:num_logits]), gradients
 
 
@@ -128,12 +129,14 @@ def write_base_case(path, base, **case):
     write_case(path, dict(family="llama", titles=3), base=(base, model), text_rows=len(model.lm_head.weight), **case)
 
 
-def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1, base=None):
+def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1, base=None, lora=None):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     levels, ids = t5_cases.make_ids(codes, num_tracks, generator)
     num_ids = int(levels[-1].sum())
     model = grown(base[1], num_ids) if base else make_model(**shape, rows=text_rows + num_ids)
+    if lora:
+        model = lora_cases.adapted(model, **lora)
     tokens, lengths = t5_cases.make_titles(shape.get("titles", 5), shape.get("longest", 9), text_rows, generator)
     counts = torch.randint(1, 2 * tracks_per_title, (len(tokens),), generator=generator)
     tracks = torch.randint(num_tracks, (int(counts.sum()),), generator=generator)
@@ -141,7 +144,8 @@ def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, 
     # A base's own weights lie in its file.
     weights = {name: weight.detach().clone() for name, weight in model.named_parameters()
                if not base or name == "model.embed_tokens.weight"}
-    metadata = {"base": str(base[0])} if base else {"config": json.dumps(our_config(shape, model.config, text_rows))}
+    config = our_config(shape, model.config, text_rows) | ({"lora": lora_cases.our_config(**lora)} if lora else {})
+    metadata = {"base": str(base[0])} if base else {"config": json.dumps(config)}
     loss, logits, gradients = reference(model, tokens, lengths, ids[tracks] + text_rows, title_of, 8)
     tensors = {
         "title_tokens": tokens, "title_lengths": lengths, "levels": levels, "ids": ids,
@@ -150,7 +154,7 @@ def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, 
     }
     for kind, values in (("w.", weights), ("g.", gradients)):
         for name, value in values.items():
-            for ours, rows in our_names(name, value, text_rows).items():
+            for ours, rows in our_names(lora_cases.plain_name(name), value, text_rows).items():
                 if not (base and kind + ours == "w.model.embed_tokens.weight"):
                     tensors[kind + ours] = rows.float().contiguous()
     save_file(tensors, path, metadata={

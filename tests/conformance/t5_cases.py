@@ -14,6 +14,8 @@ from safetensors.torch import save_file
 from transformers import T5Config, T5ForConditionalGeneration
 from transformers.models.t5.modeling_t5 import T5LayerNorm
 
+import lora_cases
+
 SHAPES = {
     # One form each; the inner dimension is never d_model.
     "v10_tied": dict(form="relu", tied=True),
@@ -124,21 +126,23 @@ def reference(model, tokens, lengths, labels, title_of, num_logits):
             loss.backward()
             total += loss.item()
             first_logits.append(logits.detach())
-    gradients = {name: weight.grad for name, weight in model.named_parameters()}
+    gradients = {name: weight.grad for name, weight in model.named_parameters() if weight.requires_grad}
     return total, torch.cat(first_logits)[:num_logits], gradients
 
 
-def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1):
+def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, text_rows=21, seed=1, lora=None):
     torch.manual_seed(seed)
     generator = torch.Generator().manual_seed(seed)
     levels, ids = make_ids(codes, num_tracks, generator)
     model = make_model(**shape, text_rows=text_rows, id_rows=int(levels[-1].sum()))
+    if lora:
+        model = lora_cases.adapted(model, **lora)
     tokens, lengths = make_titles(shape.get("titles", 5), shape.get("longest", 9), text_rows, generator)
     counts = torch.randint(1, 2 * tracks_per_title, (len(tokens),), generator=generator)
     tracks = torch.randint(num_tracks, (int(counts.sum()),), generator=generator)
     title_of = torch.repeat_interleave(torch.arange(len(tokens)), counts)
     weights = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    config = our_config(model.config, text_rows)
+    config = our_config(model.config, text_rows) | ({"lora": lora_cases.our_config(**lora)} if lora else {})
     loss, logits, gradients = reference(model, tokens, lengths, ids[tracks] + text_rows, title_of, 8)
     tensors = {
         "title_tokens": tokens, "title_lengths": lengths, "levels": levels, "ids": ids,
@@ -147,7 +151,7 @@ def write_case(path, shape, *, codes=(3, 4), num_tracks=30, tracks_per_title=6, 
     }
     for kind, values in (("w.", weights), ("g.", gradients)):
         for name, value in values.items():
-            for ours, rows in our_names(name, value, text_rows).items():
+            for ours, rows in our_names(lora_cases.plain_name(name), value, text_rows).items():
                 tensors[kind + ours] = rows.float().contiguous()
     save_file(tensors, path, metadata={
         "config": json.dumps(config), "transformers": transformers.__version__,

@@ -62,6 +62,37 @@ quietly "${train[@]}" "${frozen[@]}" --out frozen-again --softmax trie
 grep -q 'distinct titles.* found$' out.txt || { echo "FAILED: not found"; cat out.txt; exit 1; }
 [[ -e run-ids/title-states && ! -e run-level/title-states ]] || { echo "FAILED: where titles are kept"; exit 1; }
 echo "ok: titles of a frozen encoder"
+# A run that is older than an option did what the option says by default.
+quietly "${train[@]}" --out older --base base --text-rows dense --steps 2
+python3 "$support/older_run.py" older/checkpoints/*2 prompt text-rows dropout thaw-at request-share rate lora-rank lora-alpha lora-targets
+refused 2 '--dropout' "${train[@]}" --out older --base base --dropout 0.1 --steps 4 --resume
+quietly "${train[@]}" --out older --base base --steps 4 --resume
+
+# Adapters on T5: only they and ID rows change, and they are in the export.
+lora=(--out lora --base base --lora-rank 2 --lora-targets q,wi_1 --checkpoint-every 2)
+quietly "${train[@]}" "${lora[@]}" --steps 2
+quietly "${train[@]}" "${lora[@]}" --steps 4 --resume
+quietly "$tutti" recommend --run lora --ids ids --dataset data "piano 1"
+quietly "$tutti" export --run lora --ids ids --dataset data --out lora-served
+python3 - <<'PYTHON'
+import glob, json, struct
+
+def tensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        content = file.read()
+    header.pop("__metadata__", None)
+    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+base, out = tensors("base/model.safetensors"), tensors("lora-served/model.safetensors")
+trained = tensors(glob.glob("lora/checkpoints/*4/model.safetensors")[0])
+changed = {name for name in base if out[name] != base[name] and name not in ("shared.weight", "lm_head.weight")}
+assert changed == {name for name in base if name.endswith((".q.weight", ".wi_1.weight"))}, changed
+assert set(trained) == {"id_embedding.weight", "lm_head.id.weight"} | {
+    name.replace(".weight", f".lora_{half}.weight") for name in changed for half in "AB"}, set(trained)
+PYTHON
+echo "ok: adapters on T5"
+refused 2 'q, k, v, o, wi_0, wi_1, wo' "${train[@]}" --out out --base base --lora-rank 2 --lora-targets q_proj
 
 # --text-rows auto: dense in a new model, sparse over a base; a run that goes on keeps its own, whatever else is left out.
 text_rows() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["train"]["text-rows"])' "$1"/checkpoints/step-*"$2"/state.json; }

@@ -51,6 +51,32 @@ PYTHON
   echo "ok: --encoder --train $part"
 done
 
+# Adapters on the encoder: it stays, they and the decoder train.
+quietly "${train[@]}" --encoder bert --lora-rank 2 --lora-targets query,value --out lora --steps 2 --checkpoint-every 2
+quietly "${train[@]}" --encoder bert --lora-rank 2 --lora-targets query,value --out lora --steps 4 --resume
+quietly "$tutti" recommend --run lora --ids ids --dataset data "piano 1"
+quietly "$tutti" export --run lora --ids ids --dataset data --out lora-served
+python3 - <<'PYTHON'
+import glob, json, struct
+
+def tensors(path):
+    with open(path, "rb") as file:
+        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
+        content = file.read()
+    header.pop("__metadata__", None)
+    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+
+base, out = tensors("bert/model.safetensors"), tensors("lora-served/model.safetensors")
+checkpoint = glob.glob("lora/checkpoints/*4")[0]
+trained, frozen = tensors(checkpoint + "/model.safetensors"), tensors(checkpoint + "/model-frozen.safetensors")
+encoder = {name for name in base if not name.startswith("pooler")}
+assert set(frozen) == {"bert." + name for name in encoder} and all(frozen["bert." + name] == base[name] for name in encoder)
+changed = {name for name in encoder if out["encoder.bert." + name] != base[name]}
+assert changed == {name for name in encoder if name.endswith(("query.weight", "value.weight"))}, changed
+assert sum("lora_" in name for name in trained) == 2 * len(changed) and "shared.weight" in trained
+PYTHON
+echo "ok: adapters on the encoder"
+
 # What is frozen is on the disk once, and each checkpoint is whole by itself.
 frozen=model-frozen.safetensors
 [[ ! -e all/$frozen && decoder/$frozen -ef "$(echo decoder/checkpoints/*2/$frozen)" && decoder/$frozen -ef "$(echo decoder/checkpoints/*4/$frozen)" ]] ||

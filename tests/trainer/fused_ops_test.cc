@@ -11,6 +11,8 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/tensor.h>
@@ -114,6 +116,34 @@ TEST(FusedOps, GatedGeluEqualsItsDefinition) {
   }
 }
 
+TEST(FusedOps, GatedSiluEqualsItsDefinition) {
+  for (const int64_t width : {29, 32}) {
+    expect_same(
+        {random({13, 2 * width}, 1, 3.0)}, [](const auto& t) { return gated_silu(t[0]); },
+        [](const auto& t) { return plain::gated_silu(t[0]); });
+  }
+}
+
+TEST(FusedOps, TurnedHeadsEqualTheirDefinition) {
+  for (const int64_t d : {6, 32}) {
+    const at::Tensor angle = random({150, d / 2}, 2, 10.0);
+    const Rotation rotation = {.cosine = angle.cos(), .sine = angle.sin()};
+    expect_same(
+        {random({150, (4 + 2 * 2) * d}, 1)},
+        [&](const auto& t) { return turned_heads(t[0], rotation, 4, 2, 0.3); },
+        [&](const auto& t) { return plain::turned_heads(t[0], rotation, 4, 2, 0.3); });
+  }
+}
+
+// One head of each kind, a quarter turn: (a, b) becomes (-b, a).
+TEST(FusedOps, AQuarterTurnIsWrittenOut) {
+  const at::Tensor qkv = at::tensor(std::vector<float>{1, 2, 3, 4, 5, 6}).view({1, 6});
+  const Rotation quarter = {.cosine = at::zeros({1, 1}), .sine = at::ones({1, 1})};
+  const at::Tensor expected = at::tensor(std::vector<float>{-4, 2, -4, 3, 5, 6}).view({1, 6});
+  EXPECT_TRUE(turned_heads(qkv, quarter, 1, 1, 2.0).equal(expected));
+  EXPECT_TRUE(plain::turned_heads(qkv, quarter, 1, 1, 2.0).equal(expected));
+}
+
 // Lists of different lengths, rows in any order and more than once.
 AttentionLists some_lists(int64_t queries, int64_t rows, int64_t longest, int64_t positions) {
   std::vector<int64_t> keys, counts, position;
@@ -203,6 +233,36 @@ TEST(FusedOps, ListSelfAttentionTakesQueriesKeysAndValuesFromOneMatrix) {
       [&](const auto& t) {
         return attention_by_definition(
             {t[0].narrow(1, 0, width), t[0].narrow(1, width, 2 * width), t[1]}, lists, heads);
+      });
+}
+
+// Two query heads in a row read one head of keys and values: the same as with a copy of it each.
+TEST(FusedOps, ListAttentionSharesKeysAmongHeads) {
+  const int64_t heads = 6, key_heads = 3, d = 16, width = heads * d, key_width = key_heads * d;
+  const AttentionLists lists = some_lists(17, 17, 6, 4);
+  const auto repeated = [&](const at::Tensor& kv) {
+    return kv.view({-1, 2 * key_heads, d})
+        .repeat_interleave(heads / key_heads, 1)
+        .reshape({-1, 2 * width});
+  };
+  const auto by_definition = [&](const at::Tensor& q, const at::Tensor& kv,
+                                 const at::Tensor& bias) {
+    return attention_by_definition({q, repeated(kv), bias}, lists, heads);
+  };
+  const at::Tensor bias = random({4, 6, heads}, 4);
+  expect_same(
+      {random({17, width}, 1, 0.5), random({17, 2 * key_width}, 2, 0.5), bias},
+      [&](const auto& t) { return list_attention(t[0], t[1], t[2], lists, heads); },
+      [&](const auto& t) { return by_definition(t[0], t[1], t[2]); });
+  expect_same(
+      {random({17, width}, 1, 0.5), random({17, 2 * key_width}, 2, 0.5), bias},
+      [&](const auto& t) { return plain::list_attention(t[0], t[1], t[2], lists, heads); },
+      [&](const auto& t) { return by_definition(t[0], t[1], t[2]); });
+  expect_same(
+      {random({17, width + 2 * key_width}, 1, 0.5), bias},
+      [&](const auto& t) { return list_self_attention(t[0], t[1], lists, heads, key_heads); },
+      [&](const auto& t) {
+        return by_definition(t[0].narrow(1, 0, width), t[0].narrow(1, width, 2 * key_width), t[1]);
       });
 }
 

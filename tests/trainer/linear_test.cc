@@ -2,6 +2,10 @@
 
 #include <gmock/gmock.h>
 
+#include <map>
+#include <string>
+#include <vector>
+
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
@@ -13,6 +17,7 @@
 #include <torch/csrc/autograd/utils/lambda_post_hook.h>
 #include <torch/csrc/autograd/variable.h>
 
+#include "checkpoints/lora.h"
 #include "dist/runtime/rng.h"
 #include "trainer/models/few_rows.h"
 #include "trainer/models/parameters.h"
@@ -143,6 +148,51 @@ TEST_F(LinearTest, RunsTheHooksBehindEveryParameterOfAProduct) {
   }
   linear(random({3, 5}, 1), store_.weight({"q", "k"})).sum().backward();
   EXPECT_THAT(ran, testing::UnorderedElementsAre("q", "k"));
+}
+
+// Two of three matrices that stand together have an adapter; the definition by autograd in fp64.
+TEST(LinearAdapters, EqualTheirDefinitionInEveryGradient) {
+  ParameterStore store;
+  const checkpoints::LoraConfig lora = {.rank = 3, .alpha = 2, .targets = {"q", "v"}};
+  const std::vector<std::string> names = {"q.weight", "k.weight", "v.weight"};
+  for (const std::string& name : names) {
+    store.declare(name, {name[0] == 'k' ? 9 : 7, 5}, /*decay=*/true, /*trainable=*/false);
+  }
+  store.place_together(names);
+  store.adapt(lora);
+  store.allocate();
+  EXPECT_EQ(store.all().size(), 3U + 4U);
+  uint64_t stream = 10;
+  for (Parameter& p : store.all()) fill(p.value.detach(), ++stream);
+  const auto exact = [&](const std::string& name) {
+    return store.value(name).detach().to(at::kDouble).set_requires_grad(true);
+  };
+  const at::Tensor x = random({11, 5}, 1).set_requires_grad(true), g = random({11, 23}, 2),
+                   residual = random({11, 23}, 3);
+  const at::Tensor y = linear_residual(residual, x, store.weight(names));
+  (y * g).sum().backward();
+
+  const at::Tensor exact_x = x.detach().to(at::kDouble).set_requires_grad(true);
+  std::vector<at::Tensor> columns;
+  std::map<std::string, at::Tensor> leaves;
+  for (const std::string& name : names) {
+    at::Tensor column = at::linear(exact_x, exact(name));
+    if (lora.adapts(name)) {
+      const std::string a_name = checkpoints::lora_a_name(name),
+                        b_name = checkpoints::lora_b_name(name);
+      const at::Tensor a = leaves[a_name] = exact(a_name), b = leaves[b_name] = exact(b_name);
+      column = column + lora.scale() * at::linear(at::linear(exact_x, a), b);
+    }
+    columns.push_back(column);
+  }
+  const at::Tensor reference = residual.to(at::kDouble) + at::cat(columns, 1);
+  (reference * g).sum().backward();
+  EXPECT_LT(relative(y.detach(), reference.detach()), 1e-6);
+  EXPECT_LT(relative(x.grad(), exact_x.grad()), 1e-6);
+  EXPECT_EQ(leaves.size(), 4U);
+  for (const auto& [name, leaf] : leaves) {
+    EXPECT_LT(relative(store.value(name).grad(), leaf.grad()), 1e-6) << name;
+  }
 }
 
 TEST_F(LinearTest, GathersRowsAndSumsTheGradientsOfRepeatedOnes) {

@@ -1,17 +1,22 @@
 #include "trainer/models/llama.h"
 
 #include <cmath>
+#include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/matmul.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
+#include "checkpoints/lora.h"
 #include "ids/trie.h"
 #include "tests/trainer/small_world.h"
 #include "trainer/id_rows.h"
@@ -159,6 +164,104 @@ TEST_F(LlamaTraining, KeepsTheGradientOfTiedTextRowsAsTheRowsTouched) {
   EXPECT_EQ(rows.rows->rows().size(), num_read);
   EXPECT_LT(num_read, is_read.size());
   EXPECT_LT(sparse.flat_values().numel(), dense.flat_values().numel());
+}
+
+class LlamaAdapters : public LlamaTraining {
+ protected:
+  LlamaAdapters() {
+    plain_ = small_llama(table_.num_tokens());
+    adapted_ = plain_;
+    adapted_.lora = {.rank = 3, .alpha = 5, .targets = {"q_proj", "v_proj", "o_proj", "up_proj"}};
+  }
+  // A model with the values that the other has by the same names.
+  static LlamaModel copy_of(const IdModel& other, const checkpoints::LlamaConfig& config) {
+    const c10::NoGradGuard no_grad;
+    LlamaModel model(config);
+    model.initialize(4);
+    for (const Parameter& p : other.parameters()) {
+      if (Parameter* own = model.find(p.name)) own->value.copy_(p.value);
+    }
+    return model;
+  }
+  std::vector<std::string> adapted_matrices() const {
+    std::vector<std::string> names;
+    for (const Parameter& p : LlamaModel(plain_).parameters()) {
+      if (adapted_.lora->adapts(p.name)) names.push_back(p.name);
+    }
+    return names;
+  }
+  static std::span<float> values(LlamaModel& model, const std::string& name) {
+    const at::Tensor& t = model.find(name)->value;
+    return {t.data_ptr<float>(), static_cast<size_t>(t.numel())};
+  }
+  // `model`, whose adapters are drawn at random, and the same with its adapters merged.
+  std::pair<LlamaModel, LlamaModel> drawn_and_merged() {
+    LlamaModel model(adapted_);
+    model.initialize(3);
+    {
+      const c10::NoGradGuard no_grad;
+      for (Parameter& p : model.parameters()) {
+        if (p.name.ends_with("lora_B.weight")) p.value.normal_(0, 0.1);
+      }
+    }
+    LlamaModel merged = copy_of(model, plain_);
+    for (const std::string& name : adapted_matrices()) {
+      checkpoints::add_adapter(values(merged, name), values(model, checkpoints::lora_a_name(name)),
+                               values(model, checkpoints::lora_b_name(name)), *adapted_.lora);
+    }
+    return {std::move(model), std::move(merged)};
+  }
+
+  checkpoints::LlamaConfig plain_, adapted_;
+};
+
+TEST_F(LlamaAdapters, ComeBackFromTheShape) {
+  const LlamaModel model(adapted_);
+  EXPECT_EQ(adapted_matrices().size(), 2 * 4U);
+  EXPECT_EQ(make_model(model.shape())->shape(), model.shape());
+}
+
+TEST_F(LlamaAdapters, ChangeNothingBeforeTheFirstStep) {
+  LlamaModel model(adapted_);
+  model.initialize(3);
+  const LlamaModel base = copy_of(model, plain_);
+  EXPECT_EQ(packed_loss(model, batch_, table_).item<double>(),
+            packed_loss(base, batch_, table_).item<double>());
+}
+
+TEST_F(LlamaAdapters, GiveTheSameMergedIntoTheirMatrices) {
+  const auto [model, merged] = drawn_and_merged();
+  const c10::NoGradGuard no_grad;
+  const double apart = packed_loss(model, batch_, table_).item<double>(),
+               together = packed_loss(merged, batch_, table_).item<double>(),
+               base = packed_loss(copy_of(model, plain_), batch_, table_).item<double>();
+  EXPECT_NEAR(apart, together, 1e-5 * apart);
+  EXPECT_GT(std::abs(apart - base), 1e-3 * apart) << "the adapters do something";
+  DecoderState a = model.start(two_titles()), b = merged.start(two_titles());
+  const at::Tensor hidden = model.step(a, integers({0, 0}), integers({0, 0}), integers({0, 1})),
+                   same = merged.step(b, integers({0, 0}), integers({0, 0}), integers({0, 1}));
+  EXPECT_LT((hidden - same).abs().max().item<double>(), 1e-5);
+}
+
+// By the chain rule from the gradient G of the merged matrix: scale * B^T G and scale * G A^T.
+TEST_F(LlamaAdapters, HaveTheGradientsOfTheirProduct) {
+  auto [model, merged] = drawn_and_merged();
+  packed_loss(model, batch_, table_).backward();
+  packed_loss(merged, batch_, table_).backward();
+  const c10::NoGradGuard no_grad;
+  const double scale = adapted_.lora->scale();
+  for (const std::string& name : adapted_matrices()) {
+    EXPECT_FALSE(model.find(name)->trainable);
+    const at::Tensor g = merged.find(name)->value.grad(),
+                     a = model.find(checkpoints::lora_a_name(name))->value,
+                     b = model.find(checkpoints::lora_b_name(name))->value;
+    const at::Tensor of_a = scale * b.t().matmul(g), of_b = scale * g.matmul(a.t());
+    EXPECT_LT((a.grad() - of_a).norm().item<double>(), 1e-4 * of_a.norm().item<double>()) << name;
+    EXPECT_LT((b.grad() - of_b).norm().item<double>(), 1e-4 * of_b.norm().item<double>()) << name;
+  }
+  const at::Tensor ids = model.find("id_embedding.weight")->value.grad(),
+                   same = merged.find("id_embedding.weight")->value.grad();
+  EXPECT_LT((ids - same).norm().item<double>(), 1e-4 * same.norm().item<double>());
 }
 
 // The rows of ID tokens start as large as the text rows of a base are, and an untied head predicts

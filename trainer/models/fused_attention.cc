@@ -27,13 +27,15 @@ using torch::autograd::variable_list;
 struct Call {
   at::Tensor q, kv;
   int64_t k_offset = 0;  // columns of kv in front of the keys; the values follow the keys
-  int64_t width = 0;     // H * d
+  int64_t width = 0, key_width = 0;         // H * d, K * d
   at::Tensor bias, keys, counts, position;  // bias and position empty: none
   at::Tensor dropout;                       // [H, Q, T], empty: none
   int64_t num_heads = 0;
 
   bool has_bias() const { return bias.numel() > 0; }
   int64_t d() const { return width / num_heads; }
+  int64_t num_key_heads() const { return key_width / d(); }
+  int64_t key_head(int64_t h) const { return h / (num_heads / num_key_heads()); }
 
   template <typename T>
   HeadView<T> head(int64_t h) const {
@@ -44,8 +46,8 @@ struct Call {
             .q_stride = q.stride(0),
             .kv_stride = kv.stride(0),
             .q = q_data + h * d(),
-            .k = kv_data + h * d(),
-            .v = kv_data + width + h * d(),
+            .k = kv_data + key_head(h) * d(),
+            .v = kv_data + key_width + key_head(h) * d(),
             .keys = keys.const_data_ptr<int64_t>(),
             .counts = counts.const_data_ptr<int64_t>(),
             .position = has_bias() ? position.const_data_ptr<int64_t>() : nullptr,
@@ -64,14 +66,15 @@ std::vector<float> bias_of_head(const Call& call, int64_t head) {
   return out;
 }
 
-// Threads share the heads: each writes columns of its own, so no sum depends on their number.
+// Threads share the heads, `together` in a row on one: each writes columns of its own, so no sum
+// depends on their number.
 template <typename Body>
-void for_each_head(const Call& call, Body body) {
-  const int64_t elements = call.keys.numel() * call.d();
-  const int64_t heads_per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
-  at::parallel_for(0, call.num_heads, heads_per_task, [&](int64_t first, int64_t last) {
+void for_each_head(const Call& call, int64_t together, Body body) {
+  const int64_t elements = together * call.keys.numel() * call.d();
+  const int64_t per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
+  at::parallel_for(0, call.num_heads / together, per_task, [&](int64_t first, int64_t last) {
     std::vector<float> scratch(2 * padded_to_lanes(call.keys.size(1)));
-    for (int64_t h = first; h < last; ++h) body(h, scratch.data());
+    for (int64_t h = first * together; h < last * together; ++h) body(h, scratch.data());
   });
 }
 
@@ -85,7 +88,7 @@ std::pair<at::Tensor, at::Tensor> attention_forward(const Call& call) {
   auto* p = probability.mutable_data_ptr<float>();
   with_output(out, [&](auto* y) {
     using T = std::remove_pointer_t<decltype(y)>;
-    for_each_head(call, [&](int64_t h, float* scratch) {
+    for_each_head(call, 1, [&](int64_t h, float* scratch) {
       HeadView<T> view = call.head<T>(h);
       const std::vector<float> bias = bias_of_head(call, h);
       view.bias = call.has_bias() ? bias.data() : nullptr;
@@ -106,15 +109,16 @@ at::Tensor attention_backward(const Call& call, const at::Tensor& probability, c
   with_output(dq, [&](auto* to_q) {
     using T = std::remove_pointer_t<decltype(to_q)>;
     const auto* grad = g.const_data_ptr<T>();
-    for_each_head(call, [&](int64_t h, float* scratch) {
+    // Heads that share keys add to the same columns.
+    for_each_head(call, call.num_heads / call.num_key_heads(), [&](int64_t h, float* scratch) {
       std::vector<float> own_bias(call.has_bias() ? call.bias.numel() / call.num_heads : 0, 0.0F);
-      const int64_t column = h * call.d();
+      const int64_t column = h * call.d(), key_column = call.key_head(h) * call.d();
       attend_grad_head(call.head<T>(h), p + h * queries * longest, grad + column, call.width,
                        scratch, scratch + padded_to_lanes(longest),
                        {.q = to_q + column,
                         .q_stride = dq.stride(0),
-                        .k = to_kv + column,
-                        .v = to_kv + call.width + column,
+                        .k = to_kv + key_column,
+                        .v = to_kv + call.key_width + key_column,
                         .kv_stride = dkv.stride(0),
                         .bias = call.has_bias() ? own_bias.data() : nullptr});
       for (size_t i = 0; i < own_bias.size(); ++i) {
@@ -152,6 +156,7 @@ struct ListAttention : Function<ListAttention> {
             .kv = t[1],
             .k_offset = 0,
             .width = t[0].size(1),
+            .key_width = t[1].size(1) / 2,
             .bias = t[2],
             .keys = t[3],
             .counts = t[4],
@@ -182,12 +187,13 @@ struct ListAttention : Function<ListAttention> {
 };
 
 struct ListSelfAttention : Function<ListSelfAttention> {
-  static Call call_of(const variable_list& t, int64_t num_heads) {
-    const int64_t width = t[0].size(1) / 3;
+  static Call call_of(const variable_list& t, int64_t num_heads, int64_t num_key_heads) {
+    const int64_t d = t[0].size(1) / (num_heads + 2 * num_key_heads);
     return {.q = t[0],
             .kv = t[0],
-            .k_offset = width,
-            .width = width,
+            .k_offset = num_heads * d,
+            .width = num_heads * d,
+            .key_width = num_key_heads * d,
             .bias = t[1],
             .keys = t[2],
             .counts = t[3],
@@ -198,25 +204,27 @@ struct ListSelfAttention : Function<ListSelfAttention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, const at::Tensor& bias,
                             const at::Tensor& keys, const at::Tensor& counts,
                             const at::Tensor& position, const at::Tensor& dropout,
-                            int64_t num_heads) {
+                            int64_t num_heads, int64_t num_key_heads) {
     const variable_list inputs = {qkv, bias, keys, counts, position, dropout};
-    return attend_and_save(ctx, inputs, call_of(inputs, num_heads));
+    ctx->saved_data["num_key_heads"] = num_key_heads;
+    return attend_and_save(ctx, inputs, call_of(inputs, num_heads, num_key_heads));
   }
   static variable_list backward(AutogradContext* ctx, const variable_list& grads) {
     const variable_list saved = ctx->get_saved_variables();
-    const Call call = call_of(saved, ctx->saved_data["num_heads"].toInt());
+    const Call call = call_of(saved, ctx->saved_data["num_heads"].toInt(),
+                              ctx->saved_data["num_key_heads"].toInt());
     const at::Tensor g = grads[0].contiguous();
     if (call.q.scalar_type() == at::kFloat) {
       at::Tensor d = at::zeros(call.q.sizes(), call.q.options());
       const at::Tensor dbias = attention_backward(call, saved[6], g, d, d, call.width);
-      return {d, dbias, {}, {}, {}, {}, {}};
+      return {d, dbias, {}, {}, {}, {}, {}, {}};
     }
     at::Tensor d = at::empty(call.q.sizes(), call.q.options());
     at::Tensor sums =
-        at::zeros({call.q.size(0), 2 * call.width}, call.q.options().dtype(at::kFloat));
+        at::zeros({call.q.size(0), 2 * call.key_width}, call.q.options().dtype(at::kFloat));
     const at::Tensor dbias = attention_backward(call, saved[6], g, d, sums, /*k_offset=*/0);
     round_into(sums, d, call.width);
-    return {d, dbias, {}, {}, {}, {}, {}};
+    return {d, dbias, {}, {}, {}, {}, {}, {}};
   }
 };
 
@@ -236,7 +244,9 @@ struct Optional {
 
 at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
                           const AttentionLists& lists, int64_t num_heads) {
-  TUTTI_CHECK(kv.size(1) == 2 * q.size(1) && q.stride(1) == 1 && kv.stride(1) == 1);
+  const int64_t d = q.size(1) / num_heads, num_key_heads = kv.size(1) / 2 / d;
+  TUTTI_CHECK(kv.size(1) == 2 * num_key_heads * d && num_heads % num_key_heads == 0, "heads");
+  TUTTI_CHECK(q.stride(1) == 1 && kv.stride(1) == 1);
   if (!is_fused(q)) return plain::list_attention(q, kv, bias, lists, num_heads);
   const Optional given(bias, lists);
   return ListAttention::apply(q, kv, given.values, lists.keys, lists.counts, given.position,
@@ -244,16 +254,19 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
 }
 
 at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
-                               const AttentionLists& lists, int64_t num_heads) {
-  const int64_t width = qkv.size(1) / 3;
-  TUTTI_CHECK(qkv.size(1) == 3 * width && qkv.stride(1) == 1);
+                               const AttentionLists& lists, int64_t num_heads,
+                               int64_t num_key_heads) {
+  const int64_t all_heads = num_heads + 2 * num_key_heads, d = qkv.size(1) / all_heads;
+  TUTTI_CHECK(num_heads % num_key_heads == 0 && qkv.size(1) == all_heads * d, "heads");
+  TUTTI_CHECK(qkv.stride(1) == 1);
   if (!is_fused(qkv)) {
-    return plain::list_attention(qkv.narrow(1, 0, width), qkv.narrow(1, width, 2 * width), bias,
-                                 lists, num_heads);
+    return plain::list_attention(qkv.narrow(1, 0, num_heads * d),
+                                 qkv.narrow(1, num_heads * d, 2 * num_key_heads * d), bias, lists,
+                                 num_heads);
   }
   const Optional given(bias, lists);
   return ListSelfAttention::apply(qkv, given.values, lists.keys, lists.counts, given.position,
-                                  given.dropout, num_heads);
+                                  given.dropout, num_heads, num_key_heads);
 }
 
 }  // namespace tutti::trainer

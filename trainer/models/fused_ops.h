@@ -28,6 +28,18 @@ NormedResidual rms_norm_residual(const at::Tensor& x, const at::Tensor& weight, 
 // gelu(gate) * up with the tanh form of GELU ("gelu_new"): gate_up [R, 2 n], the gate in the first
 // n columns. Returns [R, n].
 at::Tensor gated_gelu(const at::Tensor& gate_up);
+// silu(gate) * up, likewise.
+at::Tensor gated_silu(const at::Tensor& gate_up);
+
+// Rotary positions: elements i and i + d / 2 of a head turn together by an angle that its row gives
+// for i, in HF's order ("rotate half").
+struct Rotation {
+  at::Tensor cosine, sine;  // [R, d / 2] fp32
+};
+// qkv [R, (num_heads + 2 num_key_heads) d] fp32: queries, keys, values. Queries turn and are scaled
+// by `query_scale`, keys turn, values stay.
+at::Tensor turned_heads(const at::Tensor& qkv, const Rotation& rotation, int64_t num_heads,
+                        int64_t num_key_heads, double query_scale);
 
 // Which rows a query attends to. One form serves titles (all tokens of the title), trees (the path
 // from the start node) and beams.
@@ -41,12 +53,18 @@ struct AttentionLists {
 };
 
 // Multi-head attention without scaling over listed keys: softmax_t(q . k[keys[t]] + bias[position,
-// t]) . v[keys[t]], a head. q [Q, H * d], keys and values side by side in kv [R, 2 * H * d] (rows
-// may be strided), bias [P, T', H] fp32 with T' >= T, or undefined. Returns [Q, H * d].
+// t]) . v[keys[t]], a head. q [Q, H * d], keys and values side by side in kv [R, 2 * K * d] (rows
+// may be strided), bias [P, T', H] fp32 with T' >= T, or undefined. K divides H: so many heads in a
+// row read the same keys and values. Returns [Q, H * d].
 at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
                           const AttentionLists& lists, int64_t num_heads);
-// The same where every row is a query, a key and a value: qkv [R, 3 * H * d].
+// The same where every row is a query, a key and a value: qkv [R, (H + 2 K) * d].
 at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
-                               const AttentionLists& lists, int64_t num_heads);
+                               const AttentionLists& lists, int64_t num_heads,
+                               int64_t num_key_heads);
+inline at::Tensor list_self_attention(const at::Tensor& qkv, const at::Tensor& bias,
+                                      const AttentionLists& lists, int64_t num_heads) {
+  return list_self_attention(qkv, bias, lists, num_heads, num_heads);
+}
 
 }  // namespace tutti::trainer

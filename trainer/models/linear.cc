@@ -17,6 +17,7 @@
 #include "ids/gemm.h"
 #include "ids/transposed_gemm.h"
 #include "ids/vectorize.h"
+#include "trainer/models/adapters.h"
 #include "trainer/models/few_rows.h"
 #include "trainer/models/fused_support.h"
 #include "trainer/models/vector_math.h"
@@ -108,6 +109,41 @@ void add_weight_gradient(const Weight& weight, const at::Tensor& g, const at::Te
   add(grad, rounded, grad);
 }
 
+// The columns of block `i` of what stands side by side, a rank each.
+at::Tensor of_block(const at::Tensor& side_by_side, const Adapters& adapters, size_t i) {
+  const int64_t rank = adapters.blocks[i].b.compute.size(1);
+  return side_by_side.narrow(1, static_cast<int64_t>(i) * rank, rank);
+}
+
+// out += scale * (x A^T) B^T. Returns scale * x A^T [R, blocks * rank].
+at::Tensor add_adapted(const Adapters& adapters, const at::Tensor& x, at::Tensor& out) {
+  at::Tensor inner = at::empty({x.size(0), adapters.a.compute.size(0)}, x.options());
+  multiply(x, adapters.a.compute.t(), inner, /*beta=*/0);
+  inner.mul_(adapters.scale);
+  for (size_t i = 0; i < adapters.blocks.size(); ++i) {
+    const auto& [first_row, b] = adapters.blocks[i];
+    at::Tensor columns = out.narrow(1, first_row, b.compute.size(0));
+    multiply(of_block(inner, adapters, i), b.compute.t(), columns, /*beta=*/1);
+  }
+  return inner;
+}
+
+// Adds the gradients of A and B; returns that of x A^T. `inner`: as add_adapted() gave it.
+at::Tensor adapter_gradients(const Adapters& adapters, const at::Tensor& g, const at::Tensor& x,
+                             const at::Tensor& inner) {
+  at::Tensor slope = at::empty(inner.sizes(), inner.options());
+  for (size_t i = 0; i < adapters.blocks.size(); ++i) {
+    const auto& [first_row, b] = adapters.blocks[i];
+    const at::Tensor own = g.narrow(1, first_row, b.compute.size(0));
+    at::Tensor columns = of_block(slope, adapters, i);
+    multiply(own, b.compute, columns, /*beta=*/0);
+    add_weight_gradient(b, own, of_block(inner, adapters, i));
+  }
+  slope.mul_(adapters.scale);
+  add_weight_gradient(adapters.a, slope, x);
+  return slope;
+}
+
 // The edges of a node whose inputs are `inputs` and then the weight's parameters.
 edge_list edges_of(std::initializer_list<at::Tensor> inputs, const Weight& weight) {
   edge_list edges;
@@ -117,6 +153,10 @@ edge_list edges_of(std::initializer_list<at::Tensor> inputs, const Weight& weigh
   };
   for (const at::Tensor& t : inputs) add(t);
   for (const at::Tensor& t : weight.leaves) add(t);
+  if (weight.adapters) {
+    for (const at::Tensor& t : weight.adapters->a.leaves) add(t);
+    for (const Adapters::Block& block : weight.adapters->blocks) add(block.b.leaves.front());
+  }
   return edges;
 }
 
@@ -125,12 +165,13 @@ bool is_recorded(std::initializer_list<at::Tensor> inputs, const Weight& weight)
   for (const at::Tensor& t : inputs) {
     if (t.requires_grad()) return true;
   }
-  return weight.grad.defined() || weight.rows != nullptr;
+  return weight.grad.defined() || weight.rows != nullptr || weight.adapters != nullptr;
 }
 
 struct LinearBackward : Node {
   Weight weight;
   at::Tensor x;         // in the products' type
+  at::Tensor inner;     // of add_adapted()
   at::ScalarType type;  // of the layer's input
   bool has_residual;
 
@@ -141,15 +182,21 @@ struct LinearBackward : Node {
     if (has_residual) out[0] = given;
     const at::Tensor g = given.to(x.scalar_type());
     const size_t input = has_residual ? 1 : 0;
+    at::Tensor slope;
+    if (weight.adapters) slope = adapter_gradients(*weight.adapters, g, x, inner);
     if (task_should_compute_output(input)) {
       at::Tensor dx = at::empty(x.sizes(), g.options());
       multiply(g, weight.compute, dx, /*beta=*/0);
+      if (slope.defined()) multiply(slope, weight.adapters->a.compute, dx, /*beta=*/1);
       out[input] = dx.to(type);
     }
     if (weight.grad.defined()) add_weight_gradient(weight, g, x);
     return out;
   }
-  void release_variables() override { x.reset(); }
+  void release_variables() override {
+    x.reset();
+    inner.reset();
+  }
 };
 
 struct GatherRowsBackward : Node {
@@ -176,15 +223,17 @@ at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const We
   TUTTI_CHECK(weight.rows == nullptr, "a table of rows is no linear layer");
   const at::Tensor x = given.detach().to(weight.compute.scalar_type());
   TUTTI_CHECK(x.dim() == 2 && x.size(1) == weight.compute.size(1), "the input's width");
-  at::Tensor out;
+  at::Tensor out, inner;
   {
     const c10::AutoGradMode no_grad(false);
     if (has_residual && x.scalar_type() == residual.scalar_type()) {
       out = residual.detach().clone();
       multiply_by_weight(x, weight.compute, out, /*beta=*/1);
+      if (weight.adapters) inner = add_adapted(*weight.adapters, x, out);
     } else {
       out = at::empty({x.size(0), weight.compute.size(0)}, x.options());
       multiply_by_weight(x, weight.compute, out, /*beta=*/0);
+      if (weight.adapters) inner = add_adapted(*weight.adapters, x, out);
       if (has_residual) {
         at::Tensor sum = at::empty(residual.sizes(), residual.options());
         add(residual.detach().contiguous(), out, sum);
@@ -198,6 +247,7 @@ at::Tensor product(const at::Tensor& residual, const at::Tensor& given, const We
     node->set_next_edges(edges_of(inputs, weight));
     node->weight = weight;
     node->x = x;
+    node->inner = inner;
     node->type = given.scalar_type();
     node->has_residual = has_residual;
     torch::autograd::set_history(out, node);

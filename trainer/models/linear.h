@@ -11,6 +11,8 @@ namespace tutti::trainer {
 // (The weight's parameters are inputs of the graph's node all the same, so that hooks behind their
 // accumulators run when all their layers have.)
 //
+// A weight with adapters acts with them (adapters.h); it is frozen, they are not.
+//
 // Products read weight.compute: with bf16 weights `x` is rounded to bf16, the result is bf16.
 
 // x W^T: x [R, in] -> [R, out].

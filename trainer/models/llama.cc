@@ -16,6 +16,7 @@
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
+#include "trainer/models/adapters.h"
 #include "trainer/models/checkpointed.h"
 #include "trainer/models/linear.h"
 #include "trainer/models/llama_weights.h"
@@ -131,10 +132,11 @@ void LlamaModel::initialize(uint64_t seed) {
     } else if (p.shape.size() == 1) {  // a norm
       p.value.fill_(1.0);
     } else {
+      const double deviation = checkpoints::is_adapter(p.name) ? adapter_deviation(p) : kDeviation;
       Rng rng(seed, Purpose::kModelInit, i);
       float* out = p.value.mutable_data_ptr<float>();
       for (int64_t k = 0; k < p.value.numel(); ++k) {
-        out[k] = static_cast<float>(kDeviation * rng.normal());
+        out[k] = static_cast<float>(deviation * rng.normal());
       }
     }
   }
@@ -152,7 +154,10 @@ at::Tensor LlamaModel::text_head() const {
 // always trained) and, where they are trained, for the weights.
 UnitFlops LlamaModel::unit_flops() const {
   const bool trains = weights_->layers.front().attention_norm.requires_grad();
-  const double row = llama_row_flops(config()) * (trains ? 3 : 2);
+  double row = llama_row_flops(config()) * (trains ? 3 : 2);
+  for (const Parameter& p : parameters()) {
+    if (checkpoints::is_adapter(p.name)) row += 6 * static_cast<double>(p.value.numel());
+  }
   const double pair = 4.0 * static_cast<double>(config().num_hidden_layers * config().query_dim());
   return {.title_token = row,
           .node = row,

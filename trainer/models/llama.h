@@ -16,7 +16,8 @@ struct LlamaWeights;
 // Llama, Qwen2 and Qwen3 as HF names them: one decoder reads the title and goes on with the ID. The
 // hidden state of a title's last token predicts the first ID token. ID rows lie apart from text
 // rows, as in T5Model: "id_embedding.weight" and, untied, "lm_head.id.weight" [id_tokens,
-// hidden_size]. Has no dropout.
+// hidden_size]. Has no dropout. With config().lora all but ID rows and adapters is frozen, whatever
+// part is trained.
 class LlamaModel final : public IdModel {
  public:
   // Parameters allocated, not initialised. A tied text vocabulary whose gradient is kept sparse has
@@ -35,7 +36,7 @@ class LlamaModel final : public IdModel {
   RowDeviation id_row_deviation() const override;
   UnitFlops unit_flops() const override;
 
-  // HF's initialisation: matrices from N(0, 0.02), norms 1, biases 0.
+  // HF's initialisation: matrices from N(0, 0.02), norms 1, biases 0; adapters as peft.
   void initialize(uint64_t seed) override;
 
   // A title runs once, whatever the number of its IDs: nodes attend to its keys and values.

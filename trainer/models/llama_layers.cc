@@ -5,7 +5,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/silu.h>
 
 #include "trainer/models/linear.h"
 
@@ -15,33 +14,18 @@ using checkpoints::LlamaConfig;
 
 namespace {
 
-// Element i of a head and element i + head_dim / 2 turn together. x [R, heads, head_dim]
-at::Tensor turned(const at::Tensor& x, const Rotation& rotation) {
-  const int64_t half = x.size(2) / 2;
-  const at::Tensor a = x.narrow(2, 0, half), b = x.narrow(2, half, half);
-  return at::cat({a * rotation.cosine - b * rotation.sine, b * rotation.cosine + a * rotation.sine},
-                 2);
-}
-
-// One of q, k, v out of their product, as heads [R, heads, head_dim]; norm and bias may be
-// undefined.
-at::Tensor heads_of(const LlamaConfig& config, const at::Tensor& columns, const at::Tensor& bias,
-                    const at::Tensor& norm) {
-  at::Tensor x = bias.defined() ? columns + bias : columns;
-  const int64_t rows = x.size(0);
-  if (norm.defined()) {
-    x = rms_norm(x.reshape({-1, config.head_dim}), norm, config.rms_norm_eps);
-  }
-  return x.reshape({rows, -1, config.head_dim});
-}
-
-// Every query head reads keys and values of its own: [P, 2 * key_value_dim] -> [P, 2 * query_dim].
-at::Tensor for_each_query_head(const LlamaConfig& config, const at::Tensor& kv) {
-  const int64_t shared = config.num_attention_heads / config.num_key_value_heads;
-  if (shared == 1) return kv;
-  return kv.view({-1, 2, config.num_key_value_heads, 1, config.head_dim})
-      .expand({-1, -1, -1, shared, -1})
-      .reshape({kv.size(0), 2 * config.query_dim()});
+// Biases and norms of heads, where the family has them.
+at::Tensor with_bias_and_norms(const LlamaConfig& config, const LlamaLayer& layer, at::Tensor qkv) {
+  if (layer.q_bias.defined()) qkv = qkv + at::cat({layer.q_bias, layer.k_bias, layer.v_bias});
+  if (!layer.q_norm.defined()) return qkv;
+  const int64_t rows = qkv.size(0), q_dim = config.query_dim(), kv_dim = config.key_value_dim();
+  const auto normed = [&](int64_t first, int64_t width, const at::Tensor& norm) {
+    const at::Tensor heads = qkv.narrow(1, first, width).reshape({-1, config.head_dim});
+    return rms_norm(heads, norm, config.rms_norm_eps).view({rows, width});
+  };
+  return at::cat({normed(0, q_dim, layer.q_norm), normed(q_dim, kv_dim, layer.k_norm),
+                  qkv.narrow(1, q_dim + kv_dim, kv_dim)},
+                 1);
 }
 
 }  // namespace
@@ -50,8 +34,8 @@ Rotation rotation_of(const LlamaConfig& config, const std::vector<int64_t>& posi
                      at::Device device) {
   const std::vector<double> frequencies = checkpoints::rope_inverse_frequencies(config);
   const int64_t rows = std::ssize(position), half = std::ssize(frequencies);
-  const Rotation rotation = {.cosine = at::empty({rows, 1, half}, at::kFloat),
-                             .sine = at::empty({rows, 1, half}, at::kFloat)};
+  const Rotation rotation = {.cosine = at::empty({rows, half}, at::kFloat),
+                             .sine = at::empty({rows, half}, at::kFloat)};
   auto *cosine = rotation.cosine.mutable_data_ptr<float>(),
        *sine = rotation.sine.mutable_data_ptr<float>();
   for (const int64_t p : position) {
@@ -67,29 +51,27 @@ Rotation rotation_of(const LlamaConfig& config, const std::vector<int64_t>& posi
 at::Tensor llama_layer(const LlamaConfig& config, const LlamaLayer& layer, const at::Tensor& x,
                        const Rotation& rotation, const AttentionLists& lists,
                        const at::Tensor& before, at::Tensor* own) {
-  const int64_t rows = x.size(0), q_dim = config.query_dim(), kv_dim = config.key_value_dim();
+  const int64_t q_dim = config.query_dim(), kv_dim = config.key_value_dim();
   const auto attention_in = rms_norm_residual(x, layer.attention_norm, config.rms_norm_eps,
                                               layer.qkv.compute.scalar_type());
-  const at::Tensor qkv = linear(attention_in.normed, layer.qkv).to(at::kFloat);
-  const at::Tensor q =
-      turned(heads_of(config, qkv.narrow(1, 0, q_dim), layer.q_bias, layer.q_norm), rotation);
-  const at::Tensor k =
-      turned(heads_of(config, qkv.narrow(1, q_dim, kv_dim), layer.k_bias, layer.k_norm), rotation);
-  const at::Tensor v = heads_of(config, qkv.narrow(1, q_dim + kv_dim, kv_dim), layer.v_bias, {});
-  at::Tensor kv = at::cat({k.reshape({rows, kv_dim}), v.reshape({rows, kv_dim})}, 1);
-  if (own != nullptr) *own = kv;
-  if (before.defined()) kv = at::cat({before, kv});
   // The attention operator has no scale: queries come scaled.
-  const at::Tensor scaled =
-      q.reshape({rows, q_dim}) / std::sqrt(static_cast<double>(config.head_dim));
-  const at::Tensor mixed = list_attention(scaled, for_each_query_head(config, kv), {}, lists,
-                                          config.num_attention_heads);
+  const at::Tensor qkv = turned_heads(
+      with_bias_and_norms(config, layer, linear(attention_in.normed, layer.qkv).to(at::kFloat)),
+      rotation, config.num_attention_heads, config.num_key_value_heads,
+      1 / std::sqrt(static_cast<double>(config.head_dim)));
+  if (own != nullptr) *own = qkv.narrow(1, q_dim, 2 * kv_dim).contiguous();
+  const at::Tensor mixed = before.defined()
+                               ? list_attention(qkv.narrow(1, 0, q_dim),
+                                                at::cat({before, qkv.narrow(1, q_dim, 2 * kv_dim)}),
+                                                {}, lists, config.num_attention_heads)
+                               : list_self_attention(qkv, {}, lists, config.num_attention_heads,
+                                                     config.num_key_value_heads);
   const at::Tensor attended = linear_residual(attention_in.residual, mixed, layer.o);
 
   const auto inner_in = rms_norm_residual(attended, layer.inner_norm, config.rms_norm_eps,
                                           layer.gate_up.compute.scalar_type());
-  const std::vector<at::Tensor> gate_up = linear(inner_in.normed, layer.gate_up).chunk(2, 1);
-  return linear_residual(inner_in.residual, at::silu(gate_up[0]) * gate_up[1], layer.down);
+  return linear_residual(inner_in.residual, gated_silu(linear(inner_in.normed, layer.gate_up)),
+                         layer.down);
 }
 
 double llama_row_flops(const LlamaConfig& config) {

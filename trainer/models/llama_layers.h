@@ -22,10 +22,7 @@ struct LlamaLayer {
   at::Tensor attention_norm, inner_norm;  // [hidden_size]
 };
 
-// What turns the heads of each row, by its position: [R, 1, head_dim / 2] each.
-struct Rotation {
-  at::Tensor cosine, sine;
-};
+// What turns the heads of each row, by its position.
 Rotation rotation_of(const checkpoints::LlamaConfig& config, const std::vector<int64_t>& position,
                      at::Device device);
 

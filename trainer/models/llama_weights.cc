@@ -9,8 +9,9 @@ namespace {
 
 const std::string kText = "model.embed_tokens.weight";
 
-bool is_trained(const std::string& name, TrainedPart part) {
+bool is_trained(const std::string& name, const checkpoints::LlamaConfig& config, TrainedPart part) {
   if (name == "id_embedding.weight" || name == "lm_head.id.weight") return true;
+  if (config.lora) return false;
   return part == TrainedPart::kAll || (part == TrainedPart::kDecoder && name != kText);
 }
 
@@ -58,13 +59,13 @@ LlamaWeights::LlamaWeights(const checkpoints::LlamaConfig& shape, TrainedPart tr
     : config(shape), dense_text(text_rows == TextRows::kDense) {
   const auto declare = [&](const std::string& name, std::vector<int64_t> size) {
     const bool is_matrix = size.size() > 1;  // biases and norms do not decay
-    parameters.declare(name, std::move(size), is_matrix, is_trained(name, trained));
+    parameters.declare(name, std::move(size), is_matrix, is_trained(name, config, trained));
   };
   if (dense_text) {
     declare(kText, {config.text_rows, config.hidden_size});
   } else {
     parameters.declare_rows(kText, {config.text_rows, config.hidden_size},
-                            is_trained(kText, trained));
+                            is_trained(kText, config, trained));
   }
   declare("id_embedding.weight", {config.id_tokens, config.hidden_size});
   for (const checkpoints::TensorShape& tensor : checkpoints::llama_block_tensors(config)) {
@@ -78,6 +79,7 @@ LlamaWeights::LlamaWeights(const checkpoints::LlamaConfig& shape, TrainedPart tr
     if (config.text_head) declare("lm_head.text.weight", {config.text_rows, config.hidden_size});
     declare("lm_head.id.weight", {config.id_tokens, config.hidden_size});
   }
+  if (config.lora) parameters.adapt(*config.lora);
   parameters.allocate();
   bind();
 }

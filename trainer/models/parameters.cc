@@ -8,7 +8,9 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
+#include "checkpoints/lora.h"
 #include "dist/runtime/errors.h"
+#include "trainer/models/adapters.h"
 
 namespace tutti::trainer {
 namespace {
@@ -48,6 +50,31 @@ void ParameterStore::zero_gradients() {
 
 void ParameterStore::place_together(std::vector<std::string> names) {
   groups_.push_back(std::move(names));
+}
+
+void ParameterStore::adapt(const checkpoints::LoraConfig& lora, const std::string& name_begin) {
+  adapter_scale_ = lora.scale();
+  const std::vector<Parameter> declared = parameters_;
+  for (const Parameter& p : declared) {
+    if (!p.name.starts_with(name_begin) || !lora.adapts(p.name)) continue;
+    TUTTI_CHECK(p.shape.size() == 2 && !p.trainable, p.name);
+    declare(checkpoints::lora_a_name(p.name), {lora.rank, p.shape[1]});
+    declare(checkpoints::lora_b_name(p.name), {p.shape[0], lora.rank});
+  }
+  const std::vector<std::vector<std::string>> groups = groups_;
+  for (const std::vector<std::string>& group : groups) {
+    std::vector<std::string> together;
+    for (const std::string& name : group) {
+      if (contains(checkpoints::lora_a_name(name))) {
+        together.push_back(checkpoints::lora_a_name(name));
+      }
+    }
+    if (!together.empty()) place_together(std::move(together));
+  }
+}
+
+bool ParameterStore::contains(const std::string& name) const {
+  return std::ranges::find(parameters_, name, &Parameter::name) != parameters_.end();
 }
 
 size_t ParameterStore::index_of(const std::string& name) const {
@@ -163,7 +190,26 @@ Weight ParameterStore::weight(const std::vector<std::string>& names) const {
   weight.compute = flat_rounded_.defined() ? matrix(p.trainable ? flat_rounded_ : frozen_rounded_)
                                            : matrix(p.trainable ? flat_values_ : frozen_values_);
   if (p.trainable) weight.grad = matrix(flat_grads_);
+  weight.adapters = adapters_of(names);
   return weight;
+}
+
+std::shared_ptr<const Adapters> ParameterStore::adapters_of(
+    const std::vector<std::string>& names) const {
+  const auto adapters = std::make_shared<Adapters>();
+  std::vector<std::string> together;
+  int64_t row = 0;
+  for (const std::string& name : names) {
+    if (contains(checkpoints::lora_a_name(name))) {
+      together.push_back(checkpoints::lora_a_name(name));
+      adapters->blocks.push_back({row, weight({checkpoints::lora_b_name(name)})});
+    }
+    row += parameters_[index_of(name)].shape[0];
+  }
+  if (together.empty()) return nullptr;
+  adapters->a = weight(together);
+  adapters->scale = adapter_scale_;
+  return adapters;
 }
 
 Parameter* ParameterStore::find(const std::string& name) {

@@ -9,7 +9,13 @@
 
 #include "trainer/models/row_gradient.h"
 
+namespace tutti::checkpoints {
+struct LoraConfig;
+}
+
 namespace tutti::trainer {
+
+struct Adapters;
 
 // A trainable tensor and its HF name ("encoder.block.0.layer.0.SelfAttention.q.weight").
 struct Parameter {
@@ -30,7 +36,8 @@ struct Weight {
   std::vector<at::Tensor> leaves;  // the parameters' values: what the autograd graph ends in
   at::Tensor compute;              // [out, in], what products read: the values, or their bf16 copy
   at::Tensor grad;                 // [out, in] fp32, in the flat gradients; undefined when frozen
-  std::shared_ptr<RowGradient> rows;  // where gradients go instead, of a table of rows
+  std::shared_ptr<RowGradient> rows;         // where gradients go instead, of a table of rows
+  std::shared_ptr<const Adapters> adapters;  // what acts beside it, see adapters.h; null: none
 };
 
 // The parameters of a model in two flat buffers, values and gradients, those with weight decay
@@ -47,6 +54,8 @@ class ParameterStore {
   // These matrices of equal width will stand one behind the other, where the first is declared.
   // They are declared alike (decay, trainable), and belong to one group only.
   void place_together(std::vector<std::string> names);
+  // Declares an adapter for each matrix that `lora` names whose name begins so. After the others.
+  void adapt(const checkpoints::LoraConfig& lora, const std::string& name_begin = "");
   void allocate();
   // Moves all values to another device, once, before anybody holds a tensor of the store.
   void move_to(at::Device device);
@@ -55,7 +64,7 @@ class ParameterStore {
   // call. Who changes values later rounds them too (AdamW does), or calls this again.
   void round_weights();
 
-  // Parameters that were placed together, in that order, or a single one.
+  // Parameters that were placed together, in that order, or a single one; with their adapters.
   Weight weight(const std::vector<std::string>& names) const;
 
   std::vector<Parameter>& all() { return parameters_; }
@@ -76,6 +85,8 @@ class ParameterStore {
   // Offsets of all parameters declared alike, from `first` on; returns where they end.
   int64_t lay_out(bool trainable, bool decay, int64_t first);
   size_t index_of(const std::string& name) const;
+  bool contains(const std::string& name) const;
+  std::shared_ptr<const Adapters> adapters_of(const std::vector<std::string>& names) const;
   void make_views();  // values and gradients of the parameters, into the flat buffers
 
   std::vector<Parameter> parameters_;
@@ -84,6 +95,7 @@ class ParameterStore {
   at::Tensor flat_values_, flat_grads_, frozen_values_;
   at::Tensor flat_rounded_, frozen_rounded_;  // bf16 copies of the values, when asked for
   int64_t num_decay_elements_ = 0, num_parameters_ = 0;
+  double adapter_scale_ = 1;
 };
 
 }  // namespace tutti::trainer

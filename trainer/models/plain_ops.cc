@@ -5,9 +5,12 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/einsum.h>
 #include <ATen/ops/gelu.h>
+#include <ATen/ops/repeat_interleave.h>
 #include <ATen/ops/rsqrt.h>
+#include <ATen/ops/silu.h>
 #include <ATen/ops/softmax.h>
 
 namespace tutti::trainer::plain {
@@ -44,6 +47,26 @@ at::Tensor gated_gelu(const at::Tensor& gate_up) {
   return (at::gelu(wide.narrow(1, 0, n), "tanh") * wide.narrow(1, n, n)).to(gate_up.scalar_type());
 }
 
+at::Tensor gated_silu(const at::Tensor& gate_up) {
+  const int64_t n = gate_up.size(1) / 2;
+  const at::Tensor wide = widened(gate_up);
+  return (at::silu(wide.narrow(1, 0, n)) * wide.narrow(1, n, n)).to(gate_up.scalar_type());
+}
+
+at::Tensor turned_heads(const at::Tensor& qkv, const Rotation& rotation, int64_t num_heads,
+                        int64_t num_key_heads, double query_scale) {
+  const int64_t rows = qkv.size(0), turning = num_heads + num_key_heads,
+                d = qkv.size(1) / (turning + num_key_heads), half = d / 2;
+  const at::Tensor heads = qkv.narrow(1, 0, turning * d).reshape({rows, turning, d});
+  const at::Tensor a = heads.narrow(2, 0, half), b = heads.narrow(2, half, half);
+  const at::Tensor cosine = rotation.cosine.unsqueeze(1), sine = rotation.sine.unsqueeze(1);
+  const at::Tensor turned = at::cat({a * cosine - b * sine, b * cosine + a * sine}, 2);
+  return at::cat({(turned.narrow(1, 0, num_heads) * query_scale).reshape({rows, num_heads * d}),
+                  turned.narrow(1, num_heads, num_key_heads).reshape({rows, num_key_heads * d}),
+                  qkv.narrow(1, turning * d, num_key_heads * d)},
+                 1);
+}
+
 at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
                           const AttentionLists& lists, int64_t num_heads) {
   const int64_t queries = q.size(0), longest = lists.keys.size(1), width = q.size(1),
@@ -51,8 +74,11 @@ at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::T
   const at::Tensor is_listed = at::arange(longest, lists.counts.options()).unsqueeze(0) <
                                lists.counts.unsqueeze(1);  // [Q, T]
   const at::Tensor keys = lists.keys * is_listed;  // what is behind the counts may be anything
-  const at::Tensor listed =
-      widened(kv).index_select(0, keys.view({-1})).view({queries, longest, 2, num_heads, d});
+  const int64_t num_key_heads = kv.size(1) / 2 / d;
+  const at::Tensor listed = widened(kv)
+                                .index_select(0, keys.view({-1}))
+                                .view({queries, longest, 2, num_key_heads, d})
+                                .repeat_interleave(num_heads / num_key_heads, 3);
   at::Tensor scores =
       at::einsum("qhd,qthd->qth", {widened(q).view({queries, num_heads, d}), listed.select(2, 0)});
   if (bias.defined()) scores = scores + bias.index_select(0, lists.position).narrow(1, 0, longest);

@@ -28,6 +28,9 @@ class Forced {
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& weight, double epsilon,
                     at::ScalarType type);
 at::Tensor gated_gelu(const at::Tensor& gate_up);
+at::Tensor gated_silu(const at::Tensor& gate_up);
+at::Tensor turned_heads(const at::Tensor& qkv, const Rotation& rotation, int64_t num_heads,
+                        int64_t num_key_heads, double query_scale);
 at::Tensor list_attention(const at::Tensor& q, const at::Tensor& kv, const at::Tensor& bias,
                           const AttentionLists& lists, int64_t num_heads);
 

@@ -8,6 +8,7 @@
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
+#include "trainer/models/adapters.h"
 #include "trainer/models/t5_weights.h"
 
 namespace tutti::trainer {
@@ -78,7 +79,8 @@ void T5Model::initialize(uint64_t seed) {
       continue;
     }
     if (p.name.starts_with("bert.") && p.name.ends_with(".bias")) continue;  // zero
-    const double deviation = initial_deviation(p.name, config());
+    const double deviation = checkpoints::is_adapter(p.name) ? adapter_deviation(p)
+                                                             : initial_deviation(p.name, config());
     Rng rng(seed, Purpose::kModelInit, i);
     float* out = p.value.mutable_data_ptr<float>();
     for (int64_t k = 0; k < p.value.numel(); ++k) {
@@ -99,10 +101,24 @@ at::Tensor T5Model::text_head() const {
 // it, and once for its weights where they are trained. ID rows always are.
 UnitFlops T5Model::unit_flops() const {
   const T5Config& c = config();
-  const auto trains = [this](const char* prefix) {
+  // Whether gradients run through a part, and whether its own matrices have some.
+  const auto trains = [this](const char* prefix, bool is_whole = false) {
     return std::any_of(parameters().begin(), parameters().end(), [&](const Parameter& p) {
-      return p.trainable && p.name.starts_with(prefix);
+      return p.trainable && p.name.starts_with(prefix) &&
+             !(is_whole && checkpoints::is_adapter(p.name));
     });
+  };
+  const auto adapters = [this](bool of_titles) {
+    double flops = 0;
+    for (const Parameter& p : parameters()) {
+      const bool reads_titles = !p.name.starts_with("decoder.") ||
+                                p.name.find("EncDecAttention.k") != std::string::npos ||
+                                p.name.find("EncDecAttention.v") != std::string::npos;
+      if (checkpoints::is_adapter(p.name) && reads_titles == of_titles) {
+        flops += 6 * static_cast<double>(p.value.numel());
+      }
+    }
+    return flops;
   };
   const auto d = static_cast<double>(c.d_model), inner = static_cast<double>(c.inner_dim());
   const double feed_forward =
@@ -110,14 +126,17 @@ UnitFlops T5Model::unit_flops() const {
   const auto encoder_layers = static_cast<double>(c.num_layers),
              decoder_layers = static_cast<double>(c.num_decoder_layers);
   const double encoder = trains("encoder.") || trains("bert.") ? 1 : 0;
-  const double decoder = trains("decoder.") ? 1 : 0;
+  const double encoder_weights = trains("encoder.", true) || trains("bert.", true) ? 1 : 0;
+  const double decoder = trains("decoder.", true) ? 1 : 0;
   const std::optional<BertEncoder>& bert = weights_->bert;
   const double token =
       bert ? bert->token_flops() : 2 * encoder_layers * (4 * d * inner + feed_forward);
   const double pair = bert ? bert->pair_flops() : 4 * encoder_layers * inner;
   const double cross_kv = 4 * decoder_layers * static_cast<double>(c.encoder_width()) * inner;
-  return {.title_token = token * (1 + 2 * encoder) + cross_kv * (1 + decoder + encoder),
-          .node = 2 * decoder_layers * (6 * d * inner + feed_forward) * (2 + decoder),
+  return {.title_token = token * (1 + encoder + encoder_weights) +
+                         cross_kv * (1 + decoder + encoder) + adapters(/*of_titles=*/true),
+          .node = 2 * decoder_layers * (6 * d * inner + feed_forward) * (2 + decoder) +
+                  adapters(/*of_titles=*/false),
           .column = 2 * d * 3,
           .title_pair = pair * (1 + 2 * encoder),
           .node_pair = 4 * decoder_layers * inner * 3};

@@ -8,6 +8,8 @@ namespace {
 
 bool is_trained(const std::string& name, const T5Config& config, TrainedPart part) {
   const bool is_id_row = name == "id_embedding.weight" || name == "lm_head.id.weight";
+  // Over an encoder with adapters the decoder is new.
+  if (config.lora) return is_id_row || config.encoder;
   switch (part) {
     case TrainedPart::kAll:
       return true;
@@ -138,15 +140,17 @@ FeedForward feed_forward_of(const ParameterStore& store, const std::string& laye
 T5Weights::T5Weights(const T5Config& shape, TrainedPart trained, TextRows text_rows)
     : config(shape) {
   if (config.encoder) {
-    bert.emplace(*config.encoder, parameters, /*trainable=*/trained == TrainedPart::kAll,
+    bert.emplace(*config.encoder, parameters,
+                 /*trainable=*/trained == TrainedPart::kAll && !config.lora,
                  /*words_as_rows=*/text_rows == TextRows::kSparse);
   }
-  if (trained != TrainedPart::kAll) {
+  if (trained != TrainedPart::kAll && !config.lora) {
     memo.emplace([this](const TitleInputs& titles) {
       return read(titles, std::make_shared<const DrawnDropout>());
     });
   }
   Declaration(config, trained, text_rows, parameters).all();
+  if (config.lora) parameters.adapt(*config.lora, config.encoder ? "bert." : "");
   parameters.allocate();
   bind();
 }

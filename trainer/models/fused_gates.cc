@@ -1,4 +1,4 @@
-// Gated GELU: gelu(a) b with gelu(a) = a/2 (1 + tanh(c (a + k a^3))).
+// Gated linear units, f(a) b: gelu(a) = a/2 (1 + tanh(c (a + k a^3))), silu(a) = a / (1 + e^-a).
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
@@ -76,14 +76,83 @@ TUTTI_VECTORIZED void gelu_grad_rows(const BFloat16* ab, const BFloat16* g, BFlo
   gelu_grad(ab, g, dab, rows, n);
 }
 
-struct GatedGelu : Function<GatedGelu> {
+template <typename T>
+[[gnu::always_inline]] inline void silu(const T* ab, T* y, int64_t rows, int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, ab += 2 * n, y += n) {
+    lanes::each(
+        n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+          Vec a, b, e;
+          lanes::get(ab + i, count, a);
+          lanes::get(ab + n + i, count, b);
+          lanes::exp(-a, e);
+          lanes::put(y + i, count, a * b / (1.0F + e));
+        });
+  }
+}
+TUTTI_VECTORIZED void silu_rows(const float* ab, float* y, int64_t rows, int64_t n) {
+  silu(ab, y, rows, n);
+}
+TUTTI_VECTORIZED void silu_rows(const BFloat16* ab, BFloat16* y, int64_t rows, int64_t n) {
+  silu(ab, y, rows, n);
+}
+
+// With s = 1 / (1 + e^-a): slope = s + a s (1 - s).
+template <typename T>
+[[gnu::always_inline]] inline void silu_grad(const T* ab, const T* g, T* dab, int64_t rows,
+                                             int64_t n) {
+  for (int64_t r = 0; r < rows; ++r, ab += 2 * n, dab += 2 * n, g += n) {
+    lanes::each(
+        n, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+          Vec a, b, grad, e;
+          lanes::get(ab + i, count, a);
+          lanes::get(ab + n + i, count, b);
+          lanes::get(g + i, count, grad);
+          lanes::exp(-a, e);
+          const Vec share = 1.0F / (1.0F + e);
+          lanes::put(dab + i, count, grad * b * share * (1.0F + a * (1.0F - share)));
+          lanes::put(dab + n + i, count, grad * a * share);
+        });
+  }
+}
+TUTTI_VECTORIZED void silu_grad_rows(const float* ab, const float* g, float* dab, int64_t rows,
+                                     int64_t n) {
+  silu_grad(ab, g, dab, rows, n);
+}
+TUTTI_VECTORIZED void silu_grad_rows(const BFloat16* ab, const BFloat16* g, BFloat16* dab,
+                                     int64_t rows, int64_t n) {
+  silu_grad(ab, g, dab, rows, n);
+}
+
+struct Gelu {
+  template <typename T>
+  static void rows(const T* ab, T* y, int64_t rows, int64_t n) {
+    gelu_rows(ab, y, rows, n);
+  }
+  template <typename T>
+  static void grad_rows(const T* ab, const T* g, T* dab, int64_t rows, int64_t n) {
+    gelu_grad_rows(ab, g, dab, rows, n);
+  }
+};
+struct Silu {
+  template <typename T>
+  static void rows(const T* ab, T* y, int64_t rows, int64_t n) {
+    silu_rows(ab, y, rows, n);
+  }
+  template <typename T>
+  static void grad_rows(const T* ab, const T* g, T* dab, int64_t rows, int64_t n) {
+    silu_grad_rows(ab, g, dab, rows, n);
+  }
+};
+
+template <typename Gate>
+struct Gated : Function<Gated<Gate>> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& gate_up) {
     const int64_t rows = gate_up.size(0), n = gate_up.size(1) / 2;
     at::Tensor y = at::empty({rows, n}, gate_up.options());
     with_data(gate_up, [&](const auto* ab) {
       auto* out = y.mutable_data_ptr<std::decay_t<decltype(*ab)>>();
       at::parallel_for(0, rows, rows_per_task(8 * n), [&](int64_t first, int64_t last) {
-        gelu_rows(ab + first * 2 * n, out + first * n, last - first, n);
+        Gate::rows(ab + first * 2 * n, out + first * n, last - first, n);
       });
     });
     ctx->save_for_backward({gate_up});
@@ -98,7 +167,7 @@ struct GatedGelu : Function<GatedGelu> {
       const auto* grad = g.const_data_ptr<T>();
       auto* out = d.mutable_data_ptr<T>();
       at::parallel_for(0, rows, rows_per_task(8 * n), [&](int64_t first, int64_t last) {
-        gelu_grad_rows(ab + first * 2 * n, grad + first * n, out + first * 2 * n, last - first, n);
+        Gate::grad_rows(ab + first * 2 * n, grad + first * n, out + first * 2 * n, last - first, n);
       });
     });
     return {d};
@@ -109,7 +178,12 @@ struct GatedGelu : Function<GatedGelu> {
 
 at::Tensor gated_gelu(const at::Tensor& gate_up) {
   if (!is_fused(gate_up)) return plain::gated_gelu(gate_up);
-  return GatedGelu::apply(gate_up.contiguous());
+  return Gated<Gelu>::apply(gate_up.contiguous());
+}
+
+at::Tensor gated_silu(const at::Tensor& gate_up) {
+  if (!is_fused(gate_up)) return plain::gated_silu(gate_up);
+  return Gated<Silu>::apply(gate_up.contiguous());
 }
 
 }  // namespace tutti::trainer
