@@ -169,8 +169,11 @@ class SlurmJob(Job):
             raise type(failure)(f"{failure}, is at {self.step()}: {self.records_of_tasks()}; {self.said()[-3000:]}") from None
 
     def restarted(self, times, seconds=60):
+        """Waits until the run trains again: its record is that of another start than the one that trained before."""
+        former = self.exit_record().get("start")
         try:
-            until(lambda: self.restarts() >= times and self.records_of_tasks()[0]["JobState"] == "RUNNING", f"start {times}", seconds)
+            until(lambda: self.restarts() >= times, f"start {times}", seconds)
+            until(lambda: self.exit_record().get("start") not in (None, former), f"start {times} trains", seconds)
         except Exception as failure:
             raise type(failure)(f"{failure}: {self.records_of_tasks()}; {self.said()[-3000:]}") from None
 
