@@ -42,8 +42,7 @@ TEST(Report, SaysHowSureTheRatioToTheBestBaselineIs) {
   auto document = scores_document();
   document["blocks"][0]["to_baseline"] = {
       {"row", 0}, {"ratio", 0.5}, {"low", 0.42}, {"high", 0.61}};
-  EXPECT_THAT(html_of(make_report(inputs_of({document}))),
-              HasSubstr("; ratio 0.50 [0.42, 0.61]."));
+  EXPECT_THAT(html_of(make_report(inputs_of({document}))), HasSubstr("; ratio 0.50 [0.42, 0.61]."));
 }
 
 TEST(Report, DrawsBarsOfHitsByPopularityOfTheTrack) {
