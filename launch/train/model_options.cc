@@ -216,7 +216,9 @@ void settle(ModelArgs& a, const nlohmann::json& state) {
     const std::string chosen = is_new || !before.empty() ? "dense" : "sparse";
     a.text_rows_name = before.value("text-rows", chosen);
   }
-  if (a.rate_text.empty()) a.rates = part_rates_from_text(before.value("rate", ""));
+  const bool same_adapters = before.value("lora-rank", int64_t{0}) == a.lora.rank;
+  if (a.rate_text.empty() && same_adapters)
+    a.rates = part_rates_from_text(before.value("rate", ""));
   const bool has_encoder =
       !a.encoder.empty() || state.value("model", nlohmann::json::object()).contains("encoder");
   const bool has_adapters = a.lora.rank > 0;  // over an encoder that stays as it is
