@@ -54,7 +54,7 @@ def slurm_table(lab, fast):
         "Slurm: lost rank": (lambda: slurm_drills.lost_ranks(cluster, reference, some(["srun", "mpirun"], ["mpirun"])), "queued again; bit for bit"),
         "Slurm: train of jobs": (lambda: slurm_drills.arrays(cluster, reference), "each task goes on; bit for bit; cancelled when that would not help"),
         "Slurm: given up": (lambda: slurm_drills.given_up(cluster), "at the cap, and after three starts without progress"),
-        "Slurm: refused": (lambda: slurm_drills.refused(cluster), "code 2 with the cure, not queued again"),
+        "Slurm: refused": (lambda: slurm_drills.refused(cluster), "ends at once with the cure, not queued again"),
         "Slurm: requeue": (lambda: slurm_drills.requeued(cluster, reference), "goes on; bit for bit"),
         "Slurm: time limit": (lambda: slurm_drills.out_of_time(cluster, reference), "checkpoint, queued again; the same steps"),
         "Slurm: lost node": (lambda: slurm_drills.lost_nodes(cluster, reference), "queued again; bit for bit"),

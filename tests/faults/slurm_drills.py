@@ -102,7 +102,7 @@ def given_up(cluster):
 
 
 def refused(cluster):
-    """A wrong option, tasks that MPI sees as worlds of one, and a second job on the folder of a first: code 2 at once, with the cure."""
+    """A wrong option, tasks that srun starts without PMIx, and a second job on the folder of a first: ended at once, with the cure."""
     job = cluster.job("slurm-wrong", "single_node.sbatch", [*RUN, "--learning-rte", "1"]).start()
     code = job.wait()
     expect((code, job.restarts()) == (2, 0), f"a wrong option: code {code} after {job.restarts()} restarts: {job.said()}")
@@ -112,8 +112,9 @@ def refused(cluster):
     job.script.write_text(job.script.read_text().replace("tutti_job srun", "SLURM_MPI_TYPE=none\nlauncher_of_the_site() { srun --mpi=none \"$@\"; }\n"
                                                          "launcher_of_the_site"))
     code = job.start().wait()
-    expect(code == 2 and "--mpi=pmix" in job.said(), f"single tasks: code {code}: {job.said()}")
-    yield Result("srun without PMIx, N worlds of one rank")
+    # Open MPI 4 says so itself, in MPI_Init; of an MPI that starts N worlds of one rank instead, tutti does (dist/launcher.h).
+    expect(code in (1, 2) and "PMI" in job.said() and job.step() == 0, f"srun without PMIx: code {code}: {job.said()}")
+    yield Result("srun without PMIx", note=f"code {code}, the cure named")
 
     first = cluster.job("slurm-shared", "single_node.sbatch", [*RUN[:1], "100000", *RUN[2:]], sbatch=["--nodelist=h0"]).start()
     first.reaches(50)
