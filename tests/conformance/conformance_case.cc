@@ -69,7 +69,7 @@ int run(const std::vector<std::string>& args) {
                                       args.size() > 3 ? args[3] : "",
                                       args.size() > 4 ? args[4] : "");
   } else if (mode == "hf-text" && args.size() == 3) {
-    tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]), "",
+    tutti::conformance::write_hf_case(args[1], checkpoints::softmax_from_name(args[2]), "", "",
                                       /*text_ids=*/true);
   } else if (mode == "model" && args.size() == 2) {
     fmt::print("{}\n", nlohmann::json(tutti::relative_errors_of_case(args[1])).dump());
