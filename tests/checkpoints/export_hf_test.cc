@@ -268,8 +268,8 @@ TEST_F(ExportHf, RefusesAStateThatDoesNotDescribeAT5) {
   EXPECT_THAT(refusal(), HasSubstr("d_kv"));
   state_["model"].erase("d_kv");
   EXPECT_THAT(refusal(), HasSubstr("d_kv"));
-  state_["model"]["arch"] = "llama";
-  EXPECT_THAT(refusal(), HasSubstr("llama"));
+  state_["model"]["arch"] = "mamba";
+  EXPECT_THAT(refusal(), HasSubstr("mamba"));
   state_ = good;
   state_["softmax"] = "sparse";
   EXPECT_THAT(refusal(), HasSubstr("sparse"));

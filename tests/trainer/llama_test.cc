@@ -185,7 +185,8 @@ class LlamaAdapters : public LlamaTraining {
   }
   std::vector<std::string> adapted_matrices() const {
     std::vector<std::string> names;
-    for (const Parameter& p : LlamaModel(plain_).parameters()) {
+    const LlamaModel model(plain_);
+    for (const Parameter& p : model.parameters()) {
       if (adapted_.lora->adapts(p.name)) names.push_back(p.name);
     }
     return names;
