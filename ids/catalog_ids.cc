@@ -233,6 +233,7 @@ CatalogIds piece_ids(const std::vector<std::string>& texts, const data::Tokenize
 
 std::vector<std::string> texts_of(const std::vector<Numbers>& numbers, bool with_artist) {
   std::vector<std::string> texts;
+  texts.reserve(numbers.size());
   for (const Numbers& n : numbers) {
     texts.push_back(with_artist ? fmt::format("{} _ {}", n.of_artist, n.of_track)
                                 : fmt::format("{}", n.of_track));

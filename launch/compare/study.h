@@ -46,7 +46,7 @@ struct Study {
 
 // UsageError with the line for a section or option that has no place in a study (artefacts are
 // passed on by the command), vectors that no section makes, two rows of one name, and no row.
-Study read_study(const std::filesystem::path& file);
+Study read_study(const std::filesystem::path& path);
 
 // Twelve hexadecimal digits that say what something was made by: the same for the same settings in
 // any order, on any machine.
