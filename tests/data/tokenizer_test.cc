@@ -125,7 +125,7 @@ TEST(Tokenizer, RefusesADamagedNormalisationTable) {
     }
     return out + bytes;
   };
-  const auto table = [](std::vector<uint32_t> units, const std::string& texts) {
+  const auto table = [](const std::vector<uint32_t>& units, const std::string& texts) {
     std::string bytes;
     const auto put = [&bytes](uint32_t word) {
       for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(word >> shift);
