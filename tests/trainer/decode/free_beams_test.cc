@@ -107,6 +107,7 @@ TEST(FreeBeams, FindTheBestOfAllSequencesWhenTheyKeepThemAll) {
       std::map<Sequence, float> all;
       enumerate(table, over_all, title, {}, 0, &all);
       std::vector<float> scores;
+      scores.reserve(all.size());
       for (const auto& [sequence, score] : all) scores.push_back(score);
       std::ranges::sort(scores, std::greater<>());
       ASSERT_EQ(found[title].size(), 9U);
