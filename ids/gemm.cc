@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <chrono>
 #include <utility>
 
 #include <ATen/ops/addmm.h>
@@ -9,7 +10,6 @@
 #include <c10/core/InferenceMode.h>
 
 #include "dist/runtime/errors.h"
-#include "ids/gemm_meter.h"
 
 #ifdef TUTTI_ONEDNN
 // Exported by libtorch_cpu and called by its own at::mm, but for fp32 only where less than fp32's
@@ -51,16 +51,31 @@ void multiply_piece(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, f
   }
 }
 
-}  // namespace
+// Adds the life of this object to the thread's meter.
+class Metered {
+ public:
+  explicit Metered(double flops) { meter.flops += flops; }
+  ~Metered() { meter.seconds += std::chrono::duration<double>(Clock::now() - start_).count(); }
+  Metered(const Metered&) = delete;
+  Metered& operator=(const Metered&) = delete;
 
-thread_local GemmMeter MeteredProduct::meter;
+  static thread_local GemmMeter meter;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  Clock::time_point start_ = Clock::now();
+};
+thread_local GemmMeter Metered::meter;
+
+}  // namespace
 
 void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta) {
   const int64_t m = a.size(0), k = a.size(1), n = b.size(1);
   TUTTI_CHECK(b.size(0) == k && out.size(0) == m && out.size(1) == n, "shapes of a product");
   TUTTI_CHECK(beta == 0 || beta == 1, "a product replaces or adds");
   TUTTI_CHECK(n == 1 || out.stride(1) == 1, "rows of a product are contiguous");
-  const MeteredProduct metered(m, k, n);
+  const Metered metered(2.0 * static_cast<double>(m) * static_cast<double>(k) *
+                        static_cast<double>(n));
   const c10::InferenceMode no_autograd;
   if (k == 0) {
     if (beta == 0) out.zero_();
@@ -85,7 +100,7 @@ void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta)
 }
 
 GemmMeter take_gemm_meter() {
-  return std::exchange(MeteredProduct::meter, {});
+  return std::exchange(Metered::meter, {});
 }
 
 bool gemm_has_onednn() {

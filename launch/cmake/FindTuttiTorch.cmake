@@ -13,7 +13,6 @@ if(NOT "${TUTTI_TORCH_ROOT}" STREQUAL "${TuttiTorch_SEARCHED_ROOT}")
   unset(TuttiTorch_CPU_LIBRARY CACHE)
   unset(TuttiTorch_C10_LIBRARY CACHE)
   unset(TuttiTorch_HAS_ONEDNN CACHE)
-  unset(TuttiTorch_HAS_BRGEMM CACHE)
   set(TuttiTorch_SEARCHED_ROOT "${TUTTI_TORCH_ROOT}" CACHE INTERNAL "")
 endif()
 find_path(TuttiTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${TUTTI_TORCH_ROOT}/include NO_DEFAULT_PATH)
@@ -43,7 +42,7 @@ if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
   target_link_libraries(tutti::torch INTERFACE ${TuttiTorch_CPU_LIBRARY} ${TuttiTorch_C10_LIBRARY})
 endif()
 
-# oneDNN inside libtorch, which ids/gemm.cc and ids/transposed_gemm.cc call by symbols whose headers are not installed (see there).
+# oneDNN inside libtorch, which ids/gemm.cc calls by a symbol whose header is not installed (see there).
 if(TuttiTorch_FOUND)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LIBRARIES tutti::torch)
@@ -57,19 +56,6 @@ if(TuttiTorch_FOUND)
       const at::Tensor t;
       if (argc > 9) at::native::mkldnn_matmul(t, t, t, 0, 1);
     }" TuttiTorch_HAS_ONEDNN)
-  check_cxx_source_compiles("
-    #include <cstdint>
-    #include <c10/util/BFloat16.h>
-    namespace at::native::cpublas {
-    void brgemm(int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, bool, const c10::BFloat16*, const c10::BFloat16*, float*, bool);
-    void brgemm_release(bool);
-    }
-    int main(int argc, char**) {
-      const c10::BFloat16 a[2] = {};
-      float c = 0;
-      if (argc > 9) at::native::cpublas::brgemm(1, 1, 2, 2, 1, 1, true, a, a, &c, true);
-      if (argc > 9) at::native::cpublas::brgemm_release(true);
-    }" TuttiTorch_HAS_BRGEMM)
   unset(CMAKE_REQUIRED_LIBRARIES)
   unset(CMAKE_REQUIRED_FLAGS)
 endif()

@@ -15,7 +15,6 @@
 
 #include "dist/runtime/errors.h"
 #include "ids/gemm.h"
-#include "ids/transposed_gemm.h"
 #include "ids/vectorize.h"
 #include "trainer/models/adapters.h"
 #include "trainer/models/few_rows.h"
@@ -103,7 +102,6 @@ void add_weight_gradient(const Weight& weight, const at::Tensor& g, const at::Te
     multiply(g.t(), x, grad, /*beta=*/1);
     return;
   }
-  if (is_fused(grad) && ids::add_transposed_product(g, x, grad)) return;
   at::Tensor rounded = at::empty(grad.sizes(), g.options());
   multiply(g.t(), x, rounded, /*beta=*/0);
   add(grad, rounded, grad);
