@@ -130,7 +130,7 @@ def drills_page(outcome, why_no_hosts):
 
 
 def slurm_page(outcome):
-    version = subprocess.run(["sinfo", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    version = subprocess.run(["slurmctld", "-V"], capture_output=True, text=True, check=True).stdout.strip()
     lines = heading("Fault drills under Slurm", "tests/faults/run.sh --only Slurm")
     steps, every = slurm_drills.RUN[1], slurm_drills.RUN[3]
     lines.append(f"- A real {version}: slurmctld, munge and three slurmd, each on a host of its own (network namespaces), `cred_expire` 5 s, "
