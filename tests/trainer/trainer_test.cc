@@ -1,167 +1,27 @@
 #include "trainer/trainer.h"
 
 #include <cmath>
-#include <limits>
 
-#include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/errors.h"
-#include "tests/support/thread_communicator.h"
-#include "tests/trainer/small_training_set.h"
-#include "trainer/loss.h"
+#include "tests/trainer/small_runs.h"
 #include "trainer/model_io.h"
 
 namespace tutti::trainer {
 namespace {
 
-class TrainerTest : public testing::Test {
- protected:
-  void SetUp() override {
-    at::set_num_threads(1);
-    config_ = small_t5(table_);
-    config_.text_rows = set_.tokenizer().num_pieces();
-  }
+using TrainerTest = SmallRuns;
 
-  static TrainerOptions options(int64_t steps) {
-    TrainerOptions o;
-    o.learning_rate = {.peak = 3e-3, .warmup_steps = 3, .total_steps = steps};
-    o.checkpoint_every = 4;
-    return o;
+double relative_difference(const std::vector<double>& found, const std::vector<double>& reference) {
+  double difference = 0, size = 0;
+  for (size_t i = 0; i < reference.size(); ++i) {
+    difference += std::pow(found[i] - reference[i], 2);
+    size += std::pow(reference[i], 2);
   }
-  static constexpr TrainingDataOptions kData = {.titles_per_step = 7, .window = 16, .seed = 4};
-
-  struct Outcome {
-    std::vector<float> values;
-    std::vector<double> losses;
-  };
-  static std::vector<float> copy_of(const at::Tensor& t) {
-    return {t.const_data_ptr<float>(), t.const_data_ptr<float>() + t.numel()};
-  }
-  static TrainerHooks recording(Outcome& out) {
-    return {.report = [&out](const StepReport& r) { out.losses.push_back(r.loss); },
-            .checkpoint = [](const TrainState&) {},
-            .validate = [](const TrainState&) { return 0.0; },
-            .new_best = [](const TrainState&) {},
-            .stop_requested = [] { return false; }};
-  }
-
-  static GradientReducer reducer_of(T5Model& model, Communicator& comm, bool zero = false) {
-    return {model.parameters(),
-            {model.flat_values(), model.flat_grads(), model.num_decay_elements()},
-            comm,
-            {.bucket_elements = 1000, .zero = zero}};
-  }
-
-  // A whole run on `num_ranks` ranks; all ranks must end with the same values.
-  Outcome train(int num_ranks, int64_t steps, bool zero = false,
-                const TrainingDataOptions& data_options = kData, double dropout = 0) {
-    std::vector<Outcome> outcomes(num_ranks);
-    run_ranks(num_ranks, [&](Communicator& comm) {
-      Outcome& out = outcomes[comm.rank()];
-      T5Model model(config_);
-      model.initialize(2);
-      GradientReducer reducer = reducer_of(model, comm, zero);
-      AdamW optimizer(model, {}, reducer.owned());
-      const data::Dataset own = set_.open();
-      TrainingData data(own, set_.tokenizer(), table_, data_options);
-      TrainState state;
-      TrainerOptions o = options(steps);
-      o.dropout = dropout;
-      Trainer(model, optimizer, reducer, data, table_, comm, o).run(state, recording(out));
-      EXPECT_EQ(state.step, steps);
-      out.values = copy_of(model.flat_values());
-    });
-    for (const Outcome& out : outcomes) EXPECT_EQ(out.values, outcomes[0].values);
-    return outcomes[0];
-  }
-
-  // The gradient of one step, summed over ranks and micro-batches.
-  std::vector<double> gradient_of(int num_ranks, const TrainingDataOptions& data_options) {
-    std::vector<double> sum;
-    TrainingData data(set_.dataset(), set_.tokenizer(), table_, data_options);
-    TrainingData::Step step;
-    int64_t pairs = 0;
-    for (int rank = 0; rank < num_ranks; ++rank) {
-      T5Model model(config_);
-      model.initialize(2);
-      data.make_step(5, rank, num_ranks, step);
-      for (const PackedBatch& batch : step.micro_batches()) {
-        if (data_options.micro_batch > 0) {
-          EXPECT_LE(batch.num_titles, data_options.micro_batch);
-        }
-        pairs += batch.num_pairs;
-        (packed_loss(model, batch, table_) / step.weight).backward();
-      }
-      sum.resize(model.flat_grads().numel(), 0.0);
-      const std::vector<float> grads = copy_of(model.flat_grads());
-      for (size_t i = 0; i < sum.size(); ++i) sum[i] += grads[i];
-    }
-    EXPECT_EQ(pairs, step.pairs) << "a pair was lost or trained twice";
-    return sum;
-  }
-
-  struct Run {
-    TrainEnd end;
-    TrainState state;
-    int64_t updates;  // that the optimizer made
-  };
-  Run run_of(Communicator& comm, const TrainerOptions& o, const TrainerHooks& hooks,
-             T5Model& model) {
-    GradientReducer reducer = reducer_of(model, comm);
-    AdamW optimizer(model, {}, reducer.owned());
-    const data::Dataset own = set_.open();
-    TrainingData data(own, set_.tokenizer(), table_, kData);
-    TrainState state;
-    const TrainEnd end =
-        Trainer(model, optimizer, reducer, data, table_, comm, o).run(state, hooks);
-    return {end, state, optimizer.num_steps()};
-  }
-  Run run_of(Communicator& comm, const TrainerOptions& o, const TrainerHooks& hooks) {
-    T5Model model(config_);
-    model.initialize(2);
-    return run_of(comm, o, hooks, model);
-  }
-
-  // A run in which the gradient of one parameter of rank 1 is spoiled on its way back, in the first
-  // `times` backward passes behind step 2.
-  std::vector<StepReport> with_a_spoiled_gradient(Communicator& comm, int64_t steps, int times) {
-    T5Model model(config_);
-    model.initialize(2);
-    std::vector<StepReport> reports;
-    int left = 0;
-    model.find("encoder.final_layer_norm.weight")
-        ->value.register_hook([&left](const at::Tensor& gradient) {
-          return left-- > 0 ? gradient * std::numeric_limits<float>::infinity() : gradient;
-        });
-    Outcome ignored;
-    TrainerHooks hooks = recording(ignored);
-    hooks.report = [&](const StepReport& r) {
-      reports.push_back(r);
-      if (r.step == 2 && comm.rank() == 1) left = times;
-    };
-    TrainerOptions o = options(steps);
-    o.non_finite = NonFinite::kSkip;
-    run_of(comm, o, hooks, model);
-    return reports;
-  }
-
-  static double relative_difference(const std::vector<double>& found,
-                                    const std::vector<double>& reference) {
-    double difference = 0, size = 0;
-    for (size_t i = 0; i < reference.size(); ++i) {
-      difference += std::pow(found[i] - reference[i], 2);
-      size += std::pow(reference[i], 2);
-    }
-    return std::sqrt(difference / size);
-  }
-
-  SmallTrainingSet set_;
-  const ids::IdTable& table_ = set_.table();
-  T5Config config_;
-};
+  return std::sqrt(difference / size);
+}
 
 TEST_F(TrainerTest, OneStepOfAnyRanksAndMicroBatchesHasTheGradientOfOneRank) {
   const std::vector<double> one = gradient_of(1, kData);
@@ -352,98 +212,6 @@ TEST_F(TrainerTest, ValidatesBehindTheLastStepToo) {
   o.validate_every = 3;
   EXPECT_EQ(run_of(*comm, o, hooks).end, TrainEnd::kDone);
   EXPECT_EQ(validated, (std::vector<int64_t>{3, 5}));
-}
-
-// Rank 1 spoils its parameters before steps 2 and 3 and heals them behind step 3: both ranks must
-// skip the same steps.
-TEST_F(TrainerTest, SkipsTheSameNotFiniteStepsOnAllRanksAndGoesOn) {
-  std::vector<std::vector<bool>> skipped(2);
-  std::vector<TrainState> states(2);
-  run_ranks(2, [&](Communicator& comm) {
-    T5Model model(config_);
-    model.initialize(2);
-    const float healthy = model.flat_values()[3].item<float>();
-    Outcome ignored;
-    TrainerHooks hooks = recording(ignored);
-    hooks.report = [&](const StepReport& r) {
-      skipped[comm.rank()].push_back(r.skipped);
-      if (r.skipped) {
-        EXPECT_FALSE(std::isfinite(r.loss) && std::isfinite(r.grad_norm));
-        EXPECT_EQ(r.not_finite, "the loss of rank 1");
-        EXPECT_EQ(r.not_finite_phase, "loss");
-        EXPECT_EQ(r.not_finite_rank, 1);
-      }
-      if (comm.rank() != 1) return;
-      if (r.step == 2) model.flat_values()[3] = std::numeric_limits<float>::quiet_NaN();
-      if (r.step == 4) model.flat_values()[3] = healthy;
-    };
-    TrainerOptions o = options(6);
-    o.non_finite = NonFinite::kSkip;
-    const Run run = run_of(comm, o, hooks, model);
-    EXPECT_EQ(run.end, TrainEnd::kDone);
-    EXPECT_EQ(run.updates, 4);
-    states[comm.rank()] = run.state;
-  });
-  EXPECT_EQ(skipped[0], (std::vector<bool>{false, false, true, true, false, false}));
-  EXPECT_EQ(skipped[1], skipped[0]);
-  EXPECT_EQ(states[0].skipped, 2);
-  EXPECT_EQ(states[0].skipped_in_a_row, 0);
-  EXPECT_EQ(states[0], states[1]);
-}
-
-TEST_F(TrainerTest, TracesAGradientThatIsNotFiniteToRankAndParameter) {
-  run_ranks(2, [&](Communicator& comm) {
-    const std::vector<StepReport> reports = with_a_spoiled_gradient(comm, 6, 2);
-    ASSERT_EQ(reports.size(), 6U);
-    for (const StepReport& r : reports) EXPECT_EQ(r.skipped, r.step == 3);
-    const StepReport& bad = reports[2];
-    EXPECT_TRUE(std::isfinite(bad.loss));
-    EXPECT_EQ(bad.not_finite, "the gradient of rank 1 (encoder.final_layer_norm.weight)");
-    EXPECT_EQ(bad.not_finite_phase, "backward");
-    EXPECT_EQ(bad.not_finite_rank, 1);
-    EXPECT_TRUE(std::isfinite(reports[3].grad_norm)) << "the step after it is as good as any";
-  });
-}
-
-TEST_F(TrainerTest, SaysThatABadGradientDidNotComeAgain) {
-  run_ranks(2, [&](Communicator& comm) {
-    const std::vector<StepReport> reports = with_a_spoiled_gradient(comm, 4, 1);
-    ASSERT_EQ(reports.size(), 4U);
-    EXPECT_TRUE(reports[2].skipped);
-    EXPECT_EQ(reports[2].not_finite_phase, "sum");
-    EXPECT_EQ(reports[2].not_finite_rank, -1);
-    EXPECT_NE(reports[2].not_finite.find("once more"), std::string::npos) << reports[2].not_finite;
-  });
-}
-
-TEST_F(TrainerTest, StopsAtANotFiniteStepWithACheckpointOfTheStateBeforeIt) {
-  const std::unique_ptr<Communicator> comm = make_single_communicator();
-  for (const bool skip : {false, true}) {
-    T5Model model(config_);
-    model.initialize(2);
-    Outcome ignored;
-    TrainerHooks hooks = recording(ignored);
-    int64_t reports = 0;
-    hooks.report = [&](const StepReport&) {
-      if (++reports == 2) model.flat_values()[3] = std::numeric_limits<float>::quiet_NaN();
-    };
-    TrainState kept;
-    hooks.checkpoint = [&](const TrainState& s) { kept = s; };
-    TrainerOptions o = options(20);
-    o.checkpoint_every = 100;
-    o.non_finite = skip ? NonFinite::kSkip : NonFinite::kStop;
-    o.non_finite_limit = 3;
-    try {
-      run_of(*comm, o, hooks, model);
-      FAIL() << "trained on NaN";
-    } catch (const NotFiniteError& error) {
-      EXPECT_EQ(error.code(), ExitCode::kNotFinite);
-      const std::string at = skip ? "step 5:" : "step 3:";
-      EXPECT_EQ(std::string(error.what()).find(at), 0U) << error.what();
-    }
-    EXPECT_EQ(kept.step, skip ? 5 : 2);
-    EXPECT_EQ(kept.updates(), 2);
-  }
 }
 
 }  // namespace
