@@ -24,17 +24,10 @@ for kind in "level all 0" "trie decoder 0.1" "ids id-rows 0" "full all 0.2"; do
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5 --json "$run.json"
   quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$run-served"
   python3 - "$run" "$softmax" "$part" <<'PYTHON'
-import glob, json, math, struct, sys
+import glob, json, math, sys
+from safetensors_file import tensors
 
 run, softmax, part = sys.argv[1:]
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        start = file.tell()
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
 
 state = json.load(open(glob.glob(run + "/checkpoints/*4/state.json")[0]))
 assert state["softmax"] == softmax, state
@@ -75,14 +68,8 @@ quietly "${train[@]}" "${lora[@]}" --steps 4 --resume
 quietly "$tutti" recommend --run lora --ids ids --dataset data "piano 1"
 quietly "$tutti" export --run lora --ids ids --dataset data --out lora-served
 python3 - <<'PYTHON'
-import glob, json, struct
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+import glob
+from safetensors_file import tensors
 
 base, out = tensors("base/model.safetensors"), tensors("lora-served/model.safetensors")
 trained = tensors(glob.glob("lora/checkpoints/*4/model.safetensors")[0])

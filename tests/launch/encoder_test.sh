@@ -24,16 +24,10 @@ for part in all decoder; do
   quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$part-served"
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5
   python3 - "$part" <<'PYTHON'
-import glob, json, struct, sys
+import glob, json, sys
+from safetensors_file import tensors
 
 part = sys.argv[1]
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
 
 base = tensors("bert/model.safetensors")
 model = {name: value for path in glob.glob(part + "-resumed/checkpoints/*4/model*.safetensors") for name, value in tensors(path).items()}
@@ -57,14 +51,8 @@ quietly "${train[@]}" --encoder bert --lora-rank 2 --lora-targets query,value --
 quietly "$tutti" recommend --run lora --ids ids --dataset data "piano 1"
 quietly "$tutti" export --run lora --ids ids --dataset data --out lora-served
 python3 - <<'PYTHON'
-import glob, json, struct
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+import glob
+from safetensors_file import tensors
 
 base, out = tensors("bert/model.safetensors"), tensors("lora-served/model.safetensors")
 checkpoint = glob.glob("lora/checkpoints/*4")[0]
@@ -129,14 +117,8 @@ quietly "${train[@]}" --encoder bert --out rated --steps 2 --rate id-rows=0,enco
 [[ "$(rates thawed 6) $(rates rated 2)" == "encoder=0.1,text-rows=0.1 encoder=0,id-rows=0,text-rows=0.1" ]] || { echo "FAILED: $(rates thawed 6) $(rates rated 2)"; exit 1; }
 quietly "${train[@]}" --encoder bert --out rated --steps 4 --resume
 python3 - <<'PYTHON'
-import glob, json, struct
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
+import glob
+from safetensors_file import tensors
 
 before, after = (tensors(glob.glob(f"rated/checkpoints/*{step}/model.safetensors")[0]) for step in (2, 4))
 words = "bert.embeddings.word_embeddings.weight"

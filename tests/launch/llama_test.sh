@@ -27,16 +27,10 @@ for kind in "tied level all" "tied full all" "untied trie decoder" "untied full 
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5
   quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$run-export"
   python3 - "$run" "$base" "$softmax" "$part" <<'PYTHON'
-import glob, json, struct, sys
+import glob, json, sys
+from safetensors_file import tensors
 
 run, base_folder, softmax, part = sys.argv[1:]
-
-def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: content[slice(*entry["data_offsets"])] for name, entry in header.items()}
 
 base = tensors(base_folder + "/model.safetensors")
 model = {name: value for path in glob.glob(run + "/checkpoints/*4/model*.safetensors") for name, value in tensors(path).items()}
@@ -87,17 +81,14 @@ for kind in "tied q_proj,v_proj" "untied all"; do
   quietly "$tutti" evaluate --run "$run" --ids ids --dataset data --max-queries 5
   quietly "$tutti" export --run "$run" --ids ids --dataset data --out "$run-export"
   python3 - "$run" "$base" "$targets" <<'PYTHON'
-import array, glob, json, struct, sys
+import array, glob, sys
+from safetensors_file import entries
 
 run, base_folder, targets = sys.argv[1:]
 
 def tensors(path):
-    with open(path, "rb") as file:
-        header = json.loads(file.read(struct.unpack("<Q", file.read(8))[0]))
-        content = file.read()
-    header.pop("__metadata__", None)
-    return {name: (entry["shape"], array.array("f", content[slice(*entry["data_offsets"])]) if entry["dtype"] == "F32" else None)
-            for name, entry in header.items()}
+    return {name: (entry["shape"], array.array("f", data) if entry["dtype"] == "F32" else None)
+            for name, (entry, data) in entries(path).items()}
 
 base = tensors(base_folder + "/model.safetensors")
 checkpoint = glob.glob(run + "/checkpoints/*4")[0]

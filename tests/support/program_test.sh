@@ -6,6 +6,7 @@ work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
 cd "$work"
 export OMP_NUM_THREADS=1
+export PYTHONPATH="$support" PYTHONDONTWRITEBYTECODE=1  # the scripts of the tests import what is here
 
 quietly() {
   "$@" >out.txt 2>&1 </dev/null || {
