@@ -17,6 +17,7 @@
 #include "launch/commands.h"
 #include "launch/evaluate/held_out.h"
 #include "launch/ids_build_catalog.h"
+#include "launch/ids_report_json.h"
 #include "launch/level_codes.h"
 #include "launch/memory_size.h"
 #include "launch/option_checks.h"
@@ -166,13 +167,7 @@ nlohmann::json report_of(const ids::SemanticIds& ids) {
   nlohmann::json report = {{"tracks", groups.num_tracks},
                            {"trained_on", ids.quantizer.trained_on},
                            {"levels", levels},
-                           {"groups",
-                            {{"distinct_codes", groups.num_groups},
-                             {"tracks_alone", groups.tracks_alone},
-                             {"largest", groups.largest},
-                             {"p50", groups.p50},
-                             {"p90", groups.p90},
-                             {"p99", groups.p99}}},
+                           {"groups", to_json(groups)},
                            {"spill",
                             {{"groups_above_cap", ids.spill.groups_above_cap},
                              {"tracks_above_cap", ids.spill.tracks_above_cap},

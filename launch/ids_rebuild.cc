@@ -10,6 +10,7 @@
 #include "launch/commands.h"
 #include "launch/evaluate/held_out.h"
 #include "launch/ids_change.h"
+#include "launch/ids_report_json.h"
 #include "launch/option_checks.h"
 #include "launch/options.h"
 
@@ -61,13 +62,7 @@ nlohmann::json report_of(const CatalogueChange& change, const ids::RebuiltIds& i
   const auto& groups = ids.report.groups;
   return {{"tracks", groups.num_tracks},
           {"levels", levels},
-          {"groups",
-           {{"distinct_codes", groups.num_groups},
-            {"tracks_alone", groups.tracks_alone},
-            {"largest", groups.largest},
-            {"p50", groups.p50},
-            {"p90", groups.p90},
-            {"p99", groups.p99}}},
+          {"groups", to_json(groups)},
           {"change",
            {{"tier", tier},
             {"survivors", survivors},

@@ -40,8 +40,20 @@ ids::CodeUse code_use_of(const JsonReader& level) {
 
 }  // namespace
 
+nlohmann::json to_json(const ids::GroupReport& groups) {
+  return {{"distinct_codes", groups.num_groups},
+          {"tracks_alone", groups.tracks_alone},
+          {"largest", groups.largest},
+          {"p50", groups.p50},
+          {"p90", groups.p90},
+          {"p99", groups.p99}};
+}
+
 nlohmann::json to_json(const IdsReport& report) {
   const auto& paths = report.paths;
+  nlohmann::json groups = to_json(paths.groups);
+  groups["distinct_share"] = share(paths.groups.num_groups, paths.num_tracks);
+  groups["gini"] = paths.group_gini;
   nlohmann::json document = {{"id_table", report.id_table_hash},
                              {"space", report.space},
                              {"norm", report.norm},
@@ -50,15 +62,7 @@ nlohmann::json to_json(const IdsReport& report) {
                              {"joint_entropy_bits", paths.joint_entropy_bits},
                              {"suffix_entropy_bits", paths.suffix_entropy_bits},
                              {"shared_bits", paths.shared_bits},
-                             {"groups",
-                              {{"distinct_codes", paths.groups.num_groups},
-                               {"distinct_share", share(paths.groups.num_groups, paths.num_tracks)},
-                               {"tracks_alone", paths.groups.tracks_alone},
-                               {"largest", paths.groups.largest},
-                               {"p50", paths.groups.p50},
-                               {"p90", paths.groups.p90},
-                               {"p99", paths.groups.p99},
-                               {"gini", paths.group_gini}}}};
+                             {"groups", std::move(groups)}};
   if (!report.dataset_hash.empty()) document["dataset"] = report.dataset_hash;
   if (!report.embeddings_hash.empty()) document["embeddings"] = report.embeddings_hash;
   for (size_t l = 0; l < paths.levels.size(); ++l) {

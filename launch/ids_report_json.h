@@ -7,6 +7,7 @@
 
 #include "ids/path_report.h"
 #include "ids/reconstruction_report.h"
+#include "ids/uniqueness.h"
 
 namespace tutti::launch {
 
@@ -19,6 +20,8 @@ struct IdsReport {
 };
 
 nlohmann::json to_json(const IdsReport& report);
+// How tracks share codes, as every report of IDs says it.
+nlohmann::json to_json(const ids::GroupReport& groups);
 // The report of such a document; `file`: its name, for errors. DataError naming the place of what
 // is missing or of another type.
 IdsReport ids_report_of(const nlohmann::json& document, const std::string& file);
