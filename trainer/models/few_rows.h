@@ -7,7 +7,10 @@
 // products lay the weights out anew first, or run on one thread.
 namespace tutti::trainer {
 
-constexpr int64_t kFewRows = 16;  // up to here
+// Where it is the faster way: any weights of few rows, small weights of some more.
+constexpr bool is_few_rows(int64_t rows, int64_t weights) {
+  return rows <= 4 || (rows <= 16 && rows * weights < int64_t{1} << 21);
+}
 
 // out[r, j] = x[r] . w[j] + (add ? out[r, j] : 0), fp32: x [rows, k], w [columns, k] and out [rows,
 // columns], all contiguous. On the threads that ATen is set to; the same bytes for any number.
