@@ -32,15 +32,18 @@ const Parameter& one_of(IdModel& model, std::initializer_list<const char*> names
 void scale_id_rows_to_base(IdModel& model) {
   const c10::NoGradGuard no_grad;
   const RowDeviation drawn = model.id_row_deviation();
-  model.find("id_embedding.weight")
-      ->value.mul_(
-          root_mean_square(one_of(model, {"shared.weight", "model.embed_tokens.weight"}).value) /
-          drawn.read);
-  if (Parameter* head = model.find("lm_head.id.weight")) {
-    const Parameter& norm = one_of(model, {"decoder.final_layer_norm.weight", "model.norm.weight"});
-    head->value.div_(root_mean_square(norm.value) * drawn.head *
-                     std::sqrt(static_cast<double>(model.width())));
+  const at::Tensor rows = model.find("id_embedding.weight")->value;
+  const at::Tensor text = one_of(model, {"shared.weight", "model.embed_tokens.weight"}).value;
+  const Parameter& norm = one_of(model, {"decoder.final_layer_norm.weight", "model.norm.weight"});
+  // Of a row of deviation 1, before T5 scales what a tied head reads by width^-1/2.
+  const double logit = root_mean_square(norm.value) * std::sqrt(static_cast<double>(model.width()));
+  Parameter* head = model.find("lm_head.id.weight");
+  if (head == nullptr && model.find("model.norm.weight") != nullptr) {
+    rows.div_(logit * drawn.read).add_(text.mean(0));
+    return;
   }
+  rows.mul_(root_mean_square(text) / drawn.read);
+  if (head != nullptr) head->value.div_(logit * drawn.head);
 }
 
 void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uint64_t seed) {

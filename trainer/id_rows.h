@@ -14,7 +14,10 @@ void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uin
 
 // Gives ID rows that start at the scale of IdModel::initialize the scale that a loaded base works
 // at: what the decoder reads is as large as text rows are, and the first logits of an untied head
-// have a deviation of about 1, whatever the weights of the last norm.
+// have a deviation of about 1, whatever the weights of the last norm. Rows that a Llama both reads
+// and predicts with lie about the mean of its text rows, which is the same to all logits, at the
+// distance that gives them that deviation (Hewitt, "Initializing New Word Embeddings for Pretrained
+// Language Models", 2021).
 void scale_id_rows_to_base(IdModel& model);
 
 }  // namespace tutti::trainer

@@ -80,12 +80,15 @@ double deviation(const at::Tensor& t) {
   return t.to(at::kDouble).square().mean().sqrt().item<double>();
 }
 
-// `fresh`, centred and projected rows, takes the place of `rows` of the matrix at their deviation.
+// `fresh`, centred and projected rows, takes the place of `rows` of the matrix, at their deviation
+// about their mean.
 void replace_rows(const at::Tensor& matrix, const at::Tensor& rows, const at::Tensor& fresh) {
   const double has = deviation(fresh);
   if (has == 0) return;
-  const double had = deviation(matrix.index_select(0, rows));
-  matrix.index_copy_(0, rows, (fresh * (had / has)).to(at::kFloat));
+  const at::Tensor former = matrix.index_select(0, rows).to(at::kDouble);
+  const at::Tensor mean = former.mean(0, /*keepdim=*/true);
+  const double had = deviation(former - mean);
+  matrix.index_copy_(0, rows, (mean + fresh * (had / has)).to(at::kFloat));
 }
 
 }  // namespace

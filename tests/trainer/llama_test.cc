@@ -290,5 +290,25 @@ TEST(LlamaIdRows, TakeTheScaleOfALoadedBase) {
   EXPECT_NEAR(rms("lm_head.id.weight") * 4 * std::sqrt(24.0), 1.0, 0.2);
 }
 
+// Rows that are read and predicted with start about the mean of the text rows, so near that first
+// logits differ by a deviation of about 1, whatever text rows are like.
+TEST(LlamaIdRows, OfATiedHeadStartAboutTheMeanOfTheTextRows) {
+  const ids::IdTable table = random_id_table(50, 4, 1);
+  checkpoints::LlamaConfig config = small_llama(table.num_tokens());
+  config.tie_word_embeddings = true;
+  LlamaModel model(config);
+  model.initialize(1);
+  const at::Tensor text = model.find("model.embed_tokens.weight")->value;
+  {
+    const c10::NoGradGuard no_grad;
+    text.mul_(7).add_(3);
+    model.find("model.norm.weight")->value.fill_(4);
+  }
+  scale_id_rows_to_base(model);
+  const at::Tensor apart =
+      model.find("id_embedding.weight")->value.detach() - text.detach().mean(0);
+  EXPECT_NEAR(apart.square().mean().sqrt().item<double>() * 4 * std::sqrt(24.0), 1.0, 0.2);
+}
+
 }  // namespace
 }  // namespace tutti::trainer
