@@ -188,9 +188,10 @@ def lost_nodes(cluster, reference):
         job.reaches(450)
         begin = time.monotonic()
         cluster.lab.hosts.cut(node)
-        until(lambda: "down" in "".join(cluster.node_states()) or job.restarts() > 0, f"Slurm sees that {node} is gone", 60)
-        cluster.lab.hosts.heal(node)
+        # Slurm 22.05 holds a job whose batch script it cannot start (docs/runs.md). On the node that comes back it would try: the former script is
+        # still there. So that node stays away until another one has the job.
         job.restarted(1, 120)
+        cluster.lab.hosts.heal(node)
         result = Result(what, time.monotonic() - begin)
         ends_like(job, reference)
         yield result
