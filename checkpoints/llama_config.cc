@@ -65,6 +65,7 @@ nlohmann::json to_json(const LlamaConfig& config) {
         {"high_freq_factor", scaling->high_freq_factor},
         {"original_max_position_embeddings", scaling->original_max_position_embeddings}};
   }
+  if (config.unread_ids > 0) json["unread_ids"] = config.unread_ids;
   if (config.lora) json["lora"] = to_json(*config.lora);
   return json;
 }
@@ -79,6 +80,8 @@ LlamaConfig llama_config_from_json(const nlohmann::json& json, const std::string
   if (known == kFamilies.end()) fields.fail("family", "llama, qwen2 or qwen3");
   config.family = *known;
   visit_sizes(config, [&](const char* name, int64_t& value) { value = fields.size(name); });
+  config.unread_ids = fields.size("unread_ids", 0);
+  if (config.unread_ids > config.id_tokens) fields.fail("unread_ids", "at most id_tokens");
   visit_numbers(config, [&](const char* name, double& value) { value = fields.number(name); });
   visit_flags(config, [&](const char* name, bool& value) { value = fields.flag(name); });
   if (config.num_attention_heads % config.num_key_value_heads != 0) {

@@ -32,7 +32,10 @@ struct RopeScaling {
 struct LlamaConfig {
   LlamaFamily family = LlamaFamily::kLlama;
   int64_t text_rows = 0;  // rows of `model.embed_tokens.weight` in the base: HF's vocab_size
-  int64_t id_tokens = 0;  // rows of `id_embedding.weight` and `lm_head.id.weight`
+  int64_t id_tokens = 0;  // rows of `lm_head.id.weight`
+  // The last so many ID tokens end every ID that has them and are never read: under an untied head
+  // `id_embedding.weight` has no rows for them.
+  int64_t unread_ids = 0;
   int64_t hidden_size = 128;
   int64_t intermediate_size = 384;
   int64_t num_hidden_layers = 2;
@@ -53,6 +56,7 @@ struct LlamaConfig {
 
   int64_t query_dim() const { return num_attention_heads * head_dim; }
   int64_t key_value_dim() const { return num_key_value_heads * head_dim; }
+  int64_t read_ids() const { return tie_word_embeddings ? id_tokens : id_tokens - unread_ids; }
   int64_t vocab_size() const { return text_rows + id_tokens; }
 };
 

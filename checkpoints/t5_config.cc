@@ -45,6 +45,7 @@ nlohmann::json to_json(const T5Config& config) {
                          {"feed_forward_proj", name_of(config.feed_forward)}};
   visit_sizes(config, [&](const char* name, int64_t value) { json[name] = value; });
   visit_flags(config, [&](const char* name, bool value) { json[name] = value; });
+  if (config.unread_ids > 0) json["unread_ids"] = config.unread_ids;
   if (config.encoder) json["encoder"] = to_json(*config.encoder);
   if (config.lora) json["lora"] = to_json(*config.lora);
   return json;
@@ -55,6 +56,8 @@ T5Config t5_config_from_json(const nlohmann::json& json, const std::string& orig
   if (fields.at("arch", "t5") != "t5") fields.fail("arch", "t5");
   T5Config config;
   visit_sizes(config, [&](const char* name, int64_t& value) { value = fields.size(name); });
+  config.unread_ids = fields.size("unread_ids", 0);
+  if (config.unread_ids > config.id_tokens) fields.fail("unread_ids", "at most id_tokens");
   visit_flags(config, [&](const char* name, bool& value) { value = fields.flag(name); });
   config.layer_norm_epsilon = fields.number("layer_norm_epsilon");
   const nlohmann::json& form = fields.at("feed_forward_proj", "relu or gated-gelu");

@@ -21,7 +21,10 @@ enum class FeedForwardForm {
 // state.json has it. Field names follow the HF config where that has the field.
 struct T5Config {
   int64_t text_rows = 0;  // rows of `shared.weight`: the text vocabulary
-  int64_t id_tokens = 0;  // rows of `id_embedding.weight` and `lm_head.id.weight`
+  int64_t id_tokens = 0;  // rows of `lm_head.id.weight`
+  // The last so many ID tokens end every ID that has them and are never read: under an untied head
+  // `id_embedding.weight` has no rows for them.
+  int64_t unread_ids = 0;
   int64_t d_model = 128;
   int64_t d_kv = 32;  // per head; num_heads * d_kv need not be d_model
   int64_t num_heads = 4;
@@ -46,6 +49,7 @@ struct T5Config {
 
   int64_t inner_dim() const { return num_heads * d_kv; }
   int64_t encoder_width() const { return encoder ? encoder->hidden_size : d_model; }
+  int64_t read_ids() const { return tie_word_embeddings ? id_tokens : id_tokens - unread_ids; }
   int64_t vocab_size() const { return text_rows + id_tokens; }
 };
 

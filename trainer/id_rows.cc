@@ -7,6 +7,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
+#include <nlohmann/json.hpp>
 
 #include "dist/runtime/errors.h"
 #include "dist/runtime/rng.h"
@@ -46,11 +47,24 @@ void scale_id_rows_to_base(IdModel& model) {
   if (head != nullptr) head->value.div_(logit * drawn.head);
 }
 
+int64_t unread_tokens(const ids::IdTable& table) {
+  const ids::IdLevel& last = table.levels.back();
+  const bool is_behind_the_others = table.levels.size() > 1 && last.first_token > 0 &&
+                                    last.first_token + last.num_tokens == table.num_tokens();
+  return is_behind_the_others ? last.num_tokens : 0;
+}
+
+void leave_out_unread_tokens(nlohmann::json& shape, const ids::IdTable& table) {
+  shape.erase("unread_ids");
+  if (const int64_t unread = unread_tokens(table); unread > 0) shape["unread_ids"] = unread;
+}
+
 void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uint64_t seed) {
   const int64_t dim = table.vector_dim;
   if (dim == 0) return;
   const int64_t d_model = model.width();
-  auto* embedding = model.find("id_embedding.weight")->value.data_ptr<float>();
+  const at::Tensor read = model.find("id_embedding.weight")->value;
+  auto* embedding = read.data_ptr<float>();
   Parameter* untied = model.find("lm_head.id.weight");
   auto* head = untied == nullptr ? nullptr : untied->value.data_ptr<float>();
   const RowDeviation drawn = model.id_row_deviation();
@@ -85,7 +99,9 @@ void start_id_rows_from_codebooks(IdModel& model, const ids::IdTable& table, uin
         for (int64_t j = 0; j < d_model; ++j) row[j] += x * projection[k * d_model + j];
       }
       const int64_t token = level.first_token + t;
-      for (int64_t j = 0; j < d_model; ++j) embedding[token * d_model + j] = read_scale * row[j];
+      for (int64_t j = 0; token < read.size(0) && j < d_model; ++j) {
+        embedding[token * d_model + j] = read_scale * row[j];
+      }
       if (head == nullptr) continue;
       for (int64_t j = 0; j < d_model; ++j) head[token * d_model + j] = head_scale * row[j];
     }

@@ -2,10 +2,18 @@
 
 #include <cstdint>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "ids/id_table.h"
 #include "trainer/models/id_model.h"
 
 namespace tutti::trainer {
+
+// The tokens of the last level, where no other position has them: they end an ID and are never read
+// (T5Config::unread_ids).
+int64_t unread_tokens(const ids::IdTable& table);
+// Says so in a shape as state.json has it, of a model that trains for the table.
+void leave_out_unread_tokens(nlohmann::json& shape, const ids::IdTable& table);
 
 // Starts the rows of ID tokens (decoder input and head) from the codebook vectors they stand for,
 // through one fixed random projection, so that tokens of near codes begin near each other. Scale as

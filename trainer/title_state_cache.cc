@@ -113,8 +113,8 @@ std::string title_states_key(const IdModel& model, const TitleList& titles) {
   const bool over_bert = shape.contains("encoder");
   if (over_bert) shape = nlohmann::json(shape["encoder"]);
   // Of T5's own shape, what its encoder does not know.
-  for (const char* name : {"id_tokens", "num_decoder_layers", "text_head", "tie_word_embeddings",
-                           "scale_decoder_outputs"}) {
+  for (const char* name : {"id_tokens", "unread_ids", "num_decoder_layers", "text_head",
+                           "tie_word_embeddings", "scale_decoder_outputs"}) {
     shape.erase(name);
   }
   nlohmann::json facts = {{"precision", model.flat_rounded().defined() ? "bf16" : "fp32"},

@@ -1,10 +1,13 @@
 #include "trainer/warm_start.h"
 
+#include <algorithm>
+
 #include <ATen/TensorOperators.h>
 #include <c10/core/GradMode.h>
 #include <fmt/format.h>
 
 #include "dist/runtime/errors.h"
+#include "trainer/id_rows.h"
 
 namespace tutti::trainer {
 namespace {
@@ -37,6 +40,7 @@ LoadedModel load_predecessor(const std::filesystem::path& run_or_checkpoint,
 nlohmann::json shape_under(const IdModel& model, const ids::IdTable& table) {
   nlohmann::json shape = model.shape();
   shape["id_tokens"] = table.num_tokens();
+  leave_out_unread_tokens(shape, table);
   return shape;
 }
 
@@ -57,8 +61,11 @@ int64_t carry_over(const IdModel& from, const ids::IdTable& table, IdModel& to) 
       value.copy_(p.value);
       continue;
     }
-    value.narrow(0, 0, known).copy_(p.value);
-    if (added == 0) continue;
+    // Rows of tokens that nobody reads are in neither of two models, or in the older one.
+    const int64_t kept = std::min(p.value.size(0), value.size(0));
+    value.narrow(0, 0, kept).copy_(p.value.narrow(0, 0, kept));
+    if (value.size(0) == kept) continue;
+    TUTTI_CHECK(kept == known && value.size(0) == known + added, "rows of the tokens of both");
     value.narrow(0, known, added)
         .copy_(p.value.narrow(0, last_level, known - last_level).mean(0, /*keepdim=*/true));
   }

@@ -42,8 +42,9 @@ void write_hf_llama(const std::filesystem::path& path, const Checkpoint& checkpo
   for (const TensorShape& expected : llama_block_tensors(llama)) {
     tensors.push_back(model.take(expected));
   }
-  const std::vector<float> embedding = joined(rows("model.embed_tokens.weight", llama.text_rows),
-                                              rows("id_embedding.weight", llama.id_tokens));
+  std::vector<float> embedding = joined(rows("model.embed_tokens.weight", llama.text_rows),
+                                        rows("id_embedding.weight", llama.read_ids()));
+  embedding.resize(static_cast<size_t>(llama.vocab_size() * llama.hidden_size));  // unread tokens
   const std::vector<int64_t> shape{llama.vocab_size(), llama.hidden_size};
   tensors.push_back({"model.embed_tokens.weight", TensorType::kF32, shape, embedding.data()});
   std::vector<float> head;

@@ -50,8 +50,9 @@ void write_hf_model(const std::filesystem::path& path, const Checkpoint& checkpo
       tensors.push_back(std::move(tensor));
     }
   }
-  const std::vector<float> shared =
-      joined(rows_of("shared.weight", t5.text_rows), rows_of("id_embedding.weight", t5.id_tokens));
+  std::vector<float> shared =
+      joined(rows_of("shared.weight", t5.text_rows), rows_of("id_embedding.weight", t5.read_ids()));
+  shared.resize(static_cast<size_t>(t5.vocab_size() * t5.d_model));  // tokens that nobody reads
   std::vector<float> head = shared;
   if (!t5.tie_word_embeddings) {
     const std::vector<float> nothing(static_cast<size_t>(t5.text_rows * t5.d_model));

@@ -166,6 +166,7 @@ StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
 StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
                                   const ids::LoadedIdTable& ids, Communicator& comm) {
   StartingModel start = from_options(a, dataset, ids, comm);
+  trainer::leave_out_unread_tokens(start.shape, ids.table);
   if (!a.prompt.empty()) start.prompt = a.prompt;
   start.tokenizer.set_prompt(start.prompt);
   if (start.tokenizer.encode("").empty()) {

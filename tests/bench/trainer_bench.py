@@ -70,18 +70,6 @@ def rank_speed(ranks, threads, *extra):
             "exposed": sum(r["communication_exposed_ms"] for r in steps) / sum(r["step_ms"] for r in steps)}
 
 
-def measure_ranks(report, runs):
-    """Two ranks beside one rank with two threads, with the same options: the gradients' ways between ranks."""
-    one = bench.interleaved(runs, **{name: lambda options=options: (rank_speed(2, 1, *options), rank_speed(1, 2, *options))
-                                     for name, options in WAYS.items()})
-    for name, pairs in one.items():
-        speed = [bench.median([run[side]["pairs_per_s"] for run in pairs]) for side in (0, 1)]
-        exposed = bench.median([run[0]["exposed"] for run in pairs])
-        report.row(f"flan-t5-small, fp32, 64 titles a step, {name}: two ranks with one thread", speed[0], speed[1], "pairs/s", goal=0.9,
-                   peer_name="one rank with two threads")
-        report.row(f"two ranks, {name}: exposed communication, share of a step", exposed, goal=0.1, lower_is_better=True)
-
-
 def compare(report, runs, shape, precision, steps, goal, peer_precisions, peer_steps, batches):
     """Ours (median of the runs) beside the peer's best run, precision and batch, 64 titles a step. Returns the peer's versions."""
     vocabulary, peak = make_data(), report.peaks[0][f"{precision}_gflops"]

@@ -10,6 +10,7 @@
 #include "dist/runtime/rng.h"
 #include "ids/id_table.h"
 #include "ids/trie.h"
+#include "trainer/id_rows.h"
 #include "trainer/models/t5.h"
 
 namespace tutti::trainer {
@@ -64,6 +65,7 @@ inline ids::IdTable random_text_table(int64_t num_tracks, int32_t letters, uint6
 inline T5Config small_t5(const ids::IdTable& table) {
   return {.text_rows = 50,
           .id_tokens = table.num_tokens(),
+          .unread_ids = unread_tokens(table),
           .d_model = 32,
           .d_kv = 8,
           .num_heads = 3,

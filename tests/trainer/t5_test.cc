@@ -84,9 +84,52 @@ TEST(IdRows, StartNearEachOtherWhereTheirCodesAre) {
   const double rms = rows.narrow(0, 0, 4).square().mean().sqrt().item<double>();
   EXPECT_GT(rms, 0.5) << "the scale of a random row is 1";
   EXPECT_LT(rms, 2.0);
-  const at::Tensor before = untouched.find("id_embedding.weight")->value.detach();
+  const at::Tensor before = untouched.find("lm_head.id.weight")->value.detach(),
+                   head = model.find("lm_head.id.weight")->value.detach();
   const int64_t suffix = table.levels.back().first_token;
-  EXPECT_TRUE(rows[suffix].equal(before[suffix])) << "suffix tokens stand for no vector";
+  EXPECT_TRUE(head[suffix].equal(before[suffix])) << "suffix tokens stand for no vector";
+}
+
+TEST(UnreadTokens, AreThoseOfTheLastLevelWhereNoOtherPositionHasThem) {
+  ids::IdTable table = random_id_table(50, 4, 1);
+  EXPECT_EQ(unread_tokens(table), table.levels.back().num_tokens);
+  EXPECT_EQ(unread_tokens(random_text_table(50, 4, 1)), 0);
+  table.levels.resize(1);
+  EXPECT_EQ(unread_tokens(table), 0) << "of a single level nothing is read at all";
+}
+
+// A model without input rows for the tokens that end IDs computes what one with them computes, and
+// reads them as zeros where a search that knows no trie comes to them.
+TEST(UnreadTokens, HaveNoInputRowsUnderAnUntiedHead) {
+  const ids::IdTable table = random_id_table(50, 4, 1);
+  T5Config config = small_t5(table);
+  T5Model model(config);
+  config.unread_ids = 0;
+  T5Model full(config);
+  model.initialize(1);
+  const int64_t read = table.num_tokens() - table.levels.back().num_tokens;
+  {
+    const c10::NoGradGuard no_grad;
+    for (const Parameter& p : model.parameters()) {
+      full.find(p.name)->value.zero_();
+      full.find(p.name)->value.narrow(0, 0, p.shape[0]).copy_(p.value);
+    }
+  }
+  EXPECT_EQ(model.find("id_embedding.weight")->shape[0], read);
+  EXPECT_EQ(full.find("id_embedding.weight")->shape[0], table.num_tokens());
+  const auto tokens = [](std::vector<int64_t> values) { return at::tensor(values, at::kLong); };
+  const auto second_step = [&](const T5Model& m, int64_t token) {
+    const at::Tensor lengths = tokens({3}), row = tokens({0});
+    DecoderState state = m.start(m.encode(tokens({5, 6, 1}).view({1, 3}), lengths), lengths);
+    m.step(state, tokens({-1}), row, row);
+    return m.step(state, tokens({token}), row, row);
+  };
+  const c10::NoGradGuard no_grad;
+  for (const int64_t token : {int64_t{0}, read - 1, read, int64_t{table.num_tokens()} - 1}) {
+    EXPECT_TRUE(second_step(model, token).equal(second_step(full, token))) << token;
+  }
+  config.tie_word_embeddings = true;
+  EXPECT_EQ(T5Model(config).find("id_embedding.weight")->shape[0], table.num_tokens());
 }
 
 TEST(IdRows, TakeTheScaleOfALoadedBase) {

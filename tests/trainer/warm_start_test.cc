@@ -49,6 +49,22 @@ TEST_F(WarmStart, KeepsEveryWeightAndStartsNewTokensAtTheMeanOfTheirLevel) {
   }
 }
 
+// Models of 0.1 had input rows for all tokens.
+TEST_F(WarmStart, LeavesInputRowsOfTokensThatNobodyReads) {
+  T5Config config = small_t5(table_);
+  config.unread_ids = 0;
+  T5Model older(config);
+  older.initialize(7);
+  const ids::IdTable grown = grown_by(2);
+  const auto after = make_model(shape_under(older, grown));
+  EXPECT_EQ(carry_over(older, grown, *after), 2);
+  const int64_t read = table_.levels.back().first_token;
+  const at::Tensor rows = value_of(*after, "id_embedding.weight");
+  ASSERT_EQ(rows.size(0), read);
+  EXPECT_TRUE(rows.equal(value_of(older, "id_embedding.weight").narrow(0, 0, read)));
+  EXPECT_EQ(value_of(*after, "lm_head.id.weight").size(0), grown.num_tokens());
+}
+
 TEST_F(WarmStart, IsTheSameModelWhenNoTokenIsNew) {
   const auto after = make_model(shape_under(before_, table_));
   EXPECT_EQ(carry_over(before_, table_, *after), 0);

@@ -317,4 +317,13 @@ at::Tensor gather_rows(const Weight& table, const at::Tensor& index) {
   return out;
 }
 
+at::Tensor gather_known_rows(const Weight& table, const at::Tensor& index) {
+  const at::Tensor& values = table.leaves.front();
+  const at::Tensor is_behind = index.ge(values.size(0));
+  if (!is_behind.any().item<bool>()) return gather_rows(table, index);
+  const c10::AutoGradMode no_grad(false);
+  at::Tensor out = gather_rows(table, index.masked_fill(is_behind, 0));
+  return out.masked_fill_(is_behind.to(out.device()).unsqueeze(1), 0);
+}
+
 }  // namespace tutti::trainer

@@ -24,5 +24,7 @@ at::Tensor linear_residual(const at::Tensor& residual, const at::Tensor& x, cons
 // The rows `index` [R] int64 (host) of a table: [R, width] fp32. Gradients of its rows are added
 // straight into its gradient, flat or of rows, touching these rows only.
 at::Tensor gather_rows(const Weight& table, const at::Tensor& index);
+// Without a gradient; what lies behind the table's rows reads as zeros.
+at::Tensor gather_known_rows(const Weight& table, const at::Tensor& index);
 
 }  // namespace tutti::trainer

@@ -257,7 +257,7 @@ at::Tensor LlamaModel::step(DecoderState& state, const at::Tensor& inputs, const
   }
   const Rotation rotation = rotation_of(m.config, position, m.device());
   const AttentionLists keys = lists.on(m.device());
-  at::Tensor x = gather_rows(m.id_embedding, inputs);
+  at::Tensor x = gather_known_rows(m.id_embedding, inputs);
   for (size_t layer = 0; layer < m.layers.size(); ++layer) {
     at::Tensor &cache = state.self_kv[layer], added;
     const at::Tensor before =

@@ -67,7 +67,7 @@ LlamaWeights::LlamaWeights(const checkpoints::LlamaConfig& shape, TrainedPart tr
     parameters.declare_rows(kText, {config.text_rows, config.hidden_size},
                             is_trained(kText, config, trained));
   }
-  declare("id_embedding.weight", {config.id_tokens, config.hidden_size});
+  declare("id_embedding.weight", {config.read_ids(), config.hidden_size});
   for (const checkpoints::TensorShape& tensor : checkpoints::llama_block_tensors(config)) {
     declare(tensor.name, tensor.shape);
   }

@@ -26,7 +26,7 @@ struct LlamaWeights {
   ComputeOptions compute;
   ParameterStore parameters;
 
-  Weight text, id_embedding;      // [text_rows, hidden_size], [id_tokens, hidden_size]
+  Weight text, id_embedding;      // [text_rows, hidden_size], [read_ids, hidden_size]
   at::Tensor id_head, text_head;  // the latter undefined when nothing predicts text
   at::Tensor norm;                // [hidden_size]
   std::vector<LlamaLayer> layers;

@@ -20,7 +20,7 @@ using checkpoints::to_json;
 
 struct T5Weights;
 
-// T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [id_tokens, d_model]
+// T5 as HF names it, with ID rows apart from text rows: "id_embedding.weight" [read_ids, d_model]
 // is what the decoder reads, "lm_head.id.weight" [id_tokens, d_model] what it predicts with (a tied
 // head predicts with what it reads). Text rows of an untied head are parameters only when the
 // config asks for them: an ID cannot reach them. With config.encoder the decoder reads BERT's token

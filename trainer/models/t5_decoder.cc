@@ -107,7 +107,7 @@ at::Tensor T5Model::step(DecoderState& state, const at::Tensor& inputs, const at
   const T5Weights& m = *weights_;
   const int64_t rows = title.size(0);
   const bool first = !state.paths.defined();
-  at::Tensor x = first ? start_rows(m, rows) : gather_rows(m.id_embedding, inputs);
+  at::Tensor x = first ? start_rows(m, rows) : gather_known_rows(m.id_embedding, inputs);
 
   // A row's path is its parent's path and the row that it adds to the cache.
   const int64_t cached = first ? 0 : state.self_kv[0].size(0);

@@ -50,7 +50,7 @@ class Declaration {
       store_.declare_rows("shared.weight", {config_.text_rows, config_.d_model},
                           is_trained("shared.weight", config_, trained_));
     }
-    matrix("id_embedding.weight", config_.id_tokens, config_.d_model);
+    matrix("id_embedding.weight", config_.read_ids(), config_.d_model);
     if (!config_.encoder) stack("encoder", config_.num_layers, /*is_decoder=*/false);
     stack("decoder", config_.num_decoder_layers, /*is_decoder=*/true);
     if (config_.tie_word_embeddings) return;

@@ -64,7 +64,7 @@ struct T5Weights {
   ComputeOptions compute;
   ParameterStore parameters;
 
-  Weight shared, id_embedding;  // [text_rows, d_model], [id_tokens, d_model]
+  Weight shared, id_embedding;  // [text_rows, d_model], [read_ids, d_model]
   at::Tensor id_head,
       text_head;                          // the latter undefined when nothing predicts text
   at::Tensor encoder_bias, decoder_bias;  // [buckets, H]
