@@ -20,7 +20,7 @@ out="${TUTTI_FUZZ_DIR:-$root/build/fuzz}"
 mkdir -p "$out/objects"
 
 # The readers and what they are made of; none needs torch.
-sources=(checkpoints/{bert_config,file_mapping,json_fields,llama_config,safetensors,safetensors_header,t5_config}.cc
+sources=(checkpoints/{bert_config,file_mapping,json_fields,llama_config,lora,safetensors,safetensors_header,t5_config}.cc
   checkpoints/import/{bert_config_json,gguf,gguf_quants,gguf_values,hf_config,hf_llama_config,hf_weights}.cc
   data/normalizer.cc data/tokenizer.cc dist/runtime/errors.cc)
 for file in data/tokenizers/*.cc; do
