@@ -42,8 +42,8 @@ CHOICES = {
     "MiniLM, frozen": Choice((*MINILM, "--train", "decoder"), seeds=3),
     "MiniLM, fine-tuned": Choice(MINILM),
     "MiniLM, frozen, then fine-tuned": Choice((*MINILM, "--train", "decoder"), thaws=True),
-    "SmolLM2, full": Choice((*SMOLLM2, "--learning-rate", 2e-4, "--rate", "id-rows=10"), points=1, queries=100, trial=8),
-    "SmolLM2, LoRA": Choice((*SMOLLM2, "--lora-rank", 16, "--lora-alpha", 32, "--learning-rate", 1e-3, "--rate", "id-rows=2"), points=1, queries=100, trial=8),
+    "SmolLM2, full": Choice((*SMOLLM2, "--learning-rate", 2e-4, "--rate", "id-rows=10"), queries=100, trial=8),
+    "SmolLM2, LoRA": Choice((*SMOLLM2, "--lora-rank", 16, "--lora-alpha", 32, "--learning-rate", 1e-3, "--rate", "id-rows=2"), queries=100, trial=8),
     "MiniLM, frozen, --start-ids text": Choice((*MINILM, "--train", "decoder", "--start-ids", "text"), points=1),
     "MiniLM, frozen, --start-ids random": Choice((*MINILM, "--train", "decoder", "--start-ids", "random"), points=1),
 }
