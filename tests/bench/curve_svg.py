@@ -5,9 +5,10 @@ COLOURS = ("#1b6ca8", "#c8553d", "#2a7f62", "#8a4fb0", "#b8860b", "#555555", "#0
 DASHES = ("", "6 3", "2 3", "8 3 2 3")
 
 
-def curves(title, x_axis, y_axis, series, width=760, height=380):
+def curves(title, x_axis, y_axis, series, height=380):
     """The SVG text of `series`: {name: [(x, y), ...]}."""
-    left, top, right, bottom = 56, 34, 210, 44
+    left, top, right, bottom = 56, 34, 60 + 7 * max(map(len, series)), 44  # names are at most 7 a letter wide
+    width = left + 494 + right
     points = [point for line in series.values() for point in line]
     x_most, y_most = max(x for x, _ in points), max(y for _, y in points) * 1.05 or 1
 
