@@ -18,8 +18,8 @@ def require(*modules):
         try:
             importlib.import_module(module)
         except ImportError as error:
-            print(f"SKIPPED: {sys.executable} has no {module} ({error}); "
-                  "install tests/conformance/requirements.txt, or set TUTTI_CONFORMANCE_PYTHON")
+            print(f"SKIPPED: {sys.executable} cannot import {module} ({error}); tests/run.sh makes an environment that can, "
+                  "or set TUTTI_CONFORMANCE_PYTHON to a Python with torch and tests/conformance/requirements.txt")
             sys.exit(SKIPPED)
 
 
@@ -28,6 +28,7 @@ def require_bases(*names):
     for name in names:
         done = subprocess.run([sys.argv[1], "base-path", name], capture_output=True, encoding="utf-8")
         if done.returncode != 0:
+            assert "pip install" in done.stderr, f"base-path {name} ended with {done.returncode}: {done.stderr}"
             print(f"SKIPPED: {done.stderr.strip()}")
             sys.exit(SKIPPED)
 
