@@ -10,6 +10,7 @@
 #include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/relative_difference.h"
 #include "tests/support/thread_communicator.h"
 #include "tests/trainer/small_net.h"
 
@@ -17,15 +18,6 @@ namespace tutti::trainer {
 namespace {
 
 using testing::ElementsAre;
-
-double relative_error(const std::vector<float>& found, const std::vector<float>& expected) {
-  double difference = 0, reference = 0;
-  for (size_t i = 0; i < expected.size(); ++i) {
-    difference += std::pow(found[i] - expected[i], 2);
-    reference += std::pow(expected[i], 2);
-  }
-  return std::sqrt(difference / reference);
-}
 
 std::vector<float> gradient_of_one_rank() {
   const auto single = make_single_communicator();
@@ -42,7 +34,7 @@ TEST(GradientReducer, UnevenMicroBatchesOnAnyNumberOfRanksSumToTheGradientOfTheU
         run_ranks(num_ranks, [&](Communicator& comm) {
           const ReducedGradient found =
               reduced_gradient(comm, {.bucket_elements = bucket_elements}, num_micro_batches);
-          EXPECT_LE(relative_error(found.grads, expected), 1e-5);
+          EXPECT_LE(relative_difference(found.grads, expected), 1e-5);
           EXPECT_NEAR(found.norm, std::sqrt(expected_norm), 1e-5 * found.norm);
         });
       }
@@ -70,7 +62,7 @@ TEST(GradientReducer, SlicesCoverTheBufferOnceAndHoldTheSum) {
       EXPECT_NEAR(found.norm, std::sqrt(squares), 1e-5 * found.norm);
     });
     EXPECT_EQ(owners, std::vector<int>(expected.size(), 1)) << num_ranks << " ranks";
-    EXPECT_LE(relative_error(together, expected), 1e-5) << num_ranks << " ranks";
+    EXPECT_LE(relative_difference(together, expected), 1e-5) << num_ranks << " ranks";
   }
 }
 

@@ -6,6 +6,7 @@
 
 #include "checkpoints/checkpoint_store.h"
 #include "dist/runtime/errors.h"
+#include "tests/support/relative_difference.h"
 #include "tests/trainer/small_runs.h"
 #include "trainer/model_io.h"
 
@@ -13,15 +14,6 @@ namespace tutti::trainer {
 namespace {
 
 using TrainerTest = SmallRuns;
-
-double relative_difference(const std::vector<double>& found, const std::vector<double>& reference) {
-  double difference = 0, size = 0;
-  for (size_t i = 0; i < reference.size(); ++i) {
-    difference += std::pow(found[i] - reference[i], 2);
-    size += std::pow(reference[i], 2);
-  }
-  return std::sqrt(difference / size);
-}
 
 TEST_F(TrainerTest, OneStepOfAnyRanksAndMicroBatchesHasTheGradientOfOneRank) {
   const std::vector<double> one = gradient_of(1, kData);
