@@ -151,9 +151,7 @@ StartingModel from_run(const ModelArgs& a, const ids::LoadedIdTable& ids) {
 }
 
 StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
-                           const ids::LoadedIdTable& ids, Communicator& comm) {
-  const ids::IdTable& table = ids.table;
-  if (!a.warm_start.empty()) return from_run(a, ids);
+                           const ids::IdTable& table, Communicator& comm) {
   if (!a.encoder.empty()) return from_encoder(a, table);
   if (a.base.empty()) return from_new(a, dataset, table, comm);
   const std::filesystem::path path = find_base(a.base);
@@ -161,12 +159,19 @@ StartingModel from_options(const ModelArgs& a, const data::Dataset& dataset,
                                                : from_t5(a, path, table);
 }
 
+StartingModel from_options_or_run(const ModelArgs& a, const data::Dataset& dataset,
+                                  const ids::LoadedIdTable& ids, Communicator& comm) {
+  if (!a.warm_start.empty()) return from_run(a, ids);
+  StartingModel start = from_options(a, dataset, ids.table, comm);
+  trainer::leave_out_unread_tokens(start.shape, ids.table);
+  return start;
+}
+
 }  // namespace
 
 StartingModel make_starting_model(const ModelArgs& a, const data::Dataset& dataset,
                                   const ids::LoadedIdTable& ids, Communicator& comm) {
-  StartingModel start = from_options(a, dataset, ids, comm);
-  trainer::leave_out_unread_tokens(start.shape, ids.table);
+  StartingModel start = from_options_or_run(a, dataset, ids, comm);
   if (!a.prompt.empty()) start.prompt = a.prompt;
   start.tokenizer.set_prompt(start.prompt);
   if (start.tokenizer.encode("").empty()) {

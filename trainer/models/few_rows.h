@@ -7,7 +7,8 @@
 // products lay the weights out anew first, or run on one thread.
 namespace tutti::trainer {
 
-// Where it is the faster way: any weights of few rows, small weights of some more.
+// Where it is the faster way: for few rows, and for some more below the product that pays the call
+// of oneDNN (ids/gemm.cc).
 constexpr bool is_few_rows(int64_t rows, int64_t weights) {
   return rows <= 4 || (rows <= 16 && rows * weights < int64_t{1} << 21);
 }
