@@ -40,6 +40,9 @@ if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
     "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}" "SHELL:-idirafter ${TuttiTorch_INCLUDE_DIR}/torch/csrc/api/include")
   target_compile_definitions(tutti::torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1)
   target_link_libraries(tutti::torch INTERFACE ${TuttiTorch_CPU_LIBRARY} ${TuttiTorch_C10_LIBRARY})
+  # at::parallel_for is a template: where it is compiled without OpenMP it is a plain loop on one thread, without a word.
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  target_link_libraries(tutti::torch INTERFACE OpenMP::OpenMP_CXX)
 endif()
 
 # oneDNN inside libtorch, which ids/gemm.cc calls by a symbol whose header is not installed (see there).

@@ -3,9 +3,11 @@
 // are written out.
 #include "trainer/models/fused_ops.h"
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <thread>
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -311,6 +313,17 @@ TEST(FusedOps, InBf16AreAsExactAsTheirRounding) {
       },
       [&](const auto& t) { return plain::list_attention(t[0], t[1], {}, lists, 2); },
       2 * kRounding);
+}
+
+// Where at::parallel_for is compiled without OpenMP it is a plain loop, and says nothing.
+TEST(Threads, ParallelLoopsRunOnAsManyAsAtenIsSetTo) {
+  at::set_num_threads(2);
+  std::array<std::thread::id, 2> ran_on;
+  at::parallel_for(0, 2, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) ran_on[i] = std::this_thread::get_id();
+  });
+  at::set_num_threads(1);
+  EXPECT_NE(ran_on[0], ran_on[1]);
 }
 
 }  // namespace
