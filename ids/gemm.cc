@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <chrono>
+#include <optional>
 #include <utility>
 
 #include <ATen/ops/addmm.h>
@@ -10,6 +11,7 @@
 #include <c10/core/InferenceMode.h>
 
 #include "dist/runtime/errors.h"
+#include "ids/tile_gemm.h"
 
 #ifdef TUTTI_ONEDNN
 // Exported by libtorch_cpu and called by its own at::mm, but for fp32 only where less than fp32's
@@ -23,7 +25,11 @@ void mkldnn_matmul(const at::Tensor& a, const at::Tensor& b, const at::Tensor& o
 namespace tutti::ids {
 namespace {
 
-// Below this many multiply-adds the call to oneDNN (13 us) costs more than its kernel saves.
+// fp32 products of at most so many multiply-adds go by tiles: beyond, oneDNN's own blocking for the
+// caches is ahead.
+constexpr int64_t kTiledProduct = int64_t{1} << 26;
+// Without tiles: below this many multiply-adds the call to oneDNN (13 us) costs more than its
+// kernel saves.
 constexpr int64_t kSmallProduct = int64_t{1} << 21;
 constexpr int64_t kSmallestPiece = 64;
 
@@ -49,6 +55,27 @@ void multiply_piece(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, f
   } else {
     at::addmm_out(out, out, a, b);
   }
+}
+
+// What tile_gemm takes; nothing for views whose rows and columns are both apart.
+std::optional<MatrixView> view_of(const at::Tensor& t) {
+  const auto* const data = t.const_data_ptr<float>();
+  if (t.stride(1) == 1 || t.size(1) == 1)
+    return MatrixView{data, std::max(t.stride(0), t.size(1)), 1};
+  if (t.stride(0) == 1 || t.size(0) == 1)
+    return MatrixView{data, 1, std::max(t.stride(1), t.size(0))};
+  return std::nullopt;
+}
+
+// Whether the product was made by tiles.
+bool multiply_tiled(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, bool add) {
+  const int64_t m = a.size(0), k = a.size(1), n = b.size(1);
+  if (out.scalar_type() != at::kFloat || m * k * n > kTiledProduct || !has_tile_gemm())
+    return false;
+  const auto left = view_of(a), right = view_of(b);
+  if (!left || !right) return false;
+  tile_gemm(*left, *right, out.mutable_data_ptr<float>(), std::max(out.stride(0), n), m, k, n, add);
+  return true;
 }
 
 // Adds the life of this object to the thread's meter.
@@ -81,6 +108,7 @@ void gemm(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float beta)
     if (beta == 0) out.zero_();
     return;
   }
+  if (multiply_tiled(a, b, out, beta == 1)) return;
   if (!gemm_has_onednn() || m * k * n < kSmallProduct) {
     multiply_piece(a, b, out, beta);
     return;

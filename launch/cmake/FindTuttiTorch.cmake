@@ -13,6 +13,7 @@ if(NOT "${TUTTI_TORCH_ROOT}" STREQUAL "${TuttiTorch_SEARCHED_ROOT}")
   unset(TuttiTorch_CPU_LIBRARY CACHE)
   unset(TuttiTorch_C10_LIBRARY CACHE)
   unset(TuttiTorch_HAS_ONEDNN CACHE)
+  unset(TuttiTorch_HAS_BRGEMM CACHE)
   set(TuttiTorch_SEARCHED_ROOT "${TUTTI_TORCH_ROOT}" CACHE INTERNAL "")
 endif()
 find_path(TuttiTorch_INCLUDE_DIR ATen/core/Tensor.h HINTS ${TUTTI_TORCH_ROOT}/include NO_DEFAULT_PATH)
@@ -45,7 +46,8 @@ if(TuttiTorch_FOUND AND NOT TARGET tutti::torch)
   target_link_libraries(tutti::torch INTERFACE OpenMP::OpenMP_CXX)
 endif()
 
-# oneDNN inside libtorch, which ids/gemm.cc calls by a symbol whose header is not installed (see there).
+# oneDNN inside libtorch: its product, which ids/gemm.cc calls by a symbol whose header is not installed (see there), and its fp32
+# micro-kernel for ids/tile_gemm.cc, which older versions do not have.
 if(TuttiTorch_FOUND)
   include(CheckCXXSourceCompiles)
   set(CMAKE_REQUIRED_LIBRARIES tutti::torch)
@@ -59,6 +61,14 @@ if(TuttiTorch_FOUND)
       const at::Tensor t;
       if (argc > 9) at::native::mkldnn_matmul(t, t, t, 0, 1);
     }" TuttiTorch_HAS_ONEDNN)
+  check_cxx_source_compiles("
+    #include <ATen/native/CPUBlas.h>
+    #include <fbgemm/Utils.h>
+    int main(int argc, char**) {
+      float x = 1;
+      if (argc > 9) at::native::cpublas::brgemm(1, 1, 1, 1, 1, 1, false, &x, &x, &x);
+      if (argc > 9) fbgemm::transpose_simd<float>(1, 1, &x, 1, &x, 1);
+    }" TuttiTorch_HAS_BRGEMM)
   unset(CMAKE_REQUIRED_LIBRARIES)
   unset(CMAKE_REQUIRED_FLAGS)
 endif()
