@@ -14,7 +14,7 @@ quietly "$tutti" embed cf --dataset data --dim 16 --epochs 3 --out vectors
 quietly "$tutti" embed fold-in --embeddings vectors --old-dataset data --dataset data-new --out folded
 
 hashes() { (cd "$1" && find . -type f | sort | xargs sha256sum); }
-network=(embed rq-vae --embeddings vectors --dataset data --levels 2 --num-codes 8 --latent 4 --steps 60 --batch 512)
+network=(embed rq-vae --embeddings vectors --dataset data --levels 2 --num-codes 8 --latent 4 --steps 200 --batch 512)
 quietly "$tutti" "${network[@]}" --out latents
 grep -q 'rq-kmeans with as many codes' out.txt || { echo 'FAILED: no comparison' && cat out.txt && exit 1; }
 for ranks in 2 3; do
