@@ -77,14 +77,15 @@ trainer::TrainState take_up(const TrainArgs& a, const RunInputs& in, trainer::Ad
 void log_sizes(const TrainArgs& a, const trainer::IdModel& model, const data::Tokenizer& tokenizer,
                const ids::IdTable& table, const trainer::TrainingData& data, int num_ranks) {
   const int64_t total_steps = a.loop.trainer.learning_rate.total_steps;
-  log::info(
-      fmt::format("{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
-                  "epochs in {} steps of {} titles; {} rank(s) x {} thread(s)",
-                  count_words(model.num_parameters()), tokenizer.num_pieces(), table.num_tokens(),
-                  count_words(data.num_playlists()),
-                  static_cast<double>(total_steps * a.loop.data.titles_per_step) /
-                      static_cast<double>(data.num_playlists()),
-                  total_steps, a.loop.data.titles_per_step, num_ranks, a.compute.threads));
+  log::info(fmt::format(
+      "{} parameters, {} text pieces, {} ID tokens; {} training playlists, {:.2f} "
+      "epochs in {} steps of {} titles at rates up to {:.2g}; {} rank(s) x {} thread(s)",
+      count_words(model.num_parameters()), tokenizer.num_pieces(), table.num_tokens(),
+      count_words(data.num_playlists()),
+      static_cast<double>(total_steps * a.loop.data.titles_per_step) /
+          static_cast<double>(data.num_playlists()),
+      total_steps, a.loop.data.titles_per_step, a.loop.trainer.learning_rate.peak, num_ranks,
+      a.compute.threads));
 }
 
 // On rank 0, the run's folder; elsewhere nothing.
@@ -133,6 +134,8 @@ std::optional<int> train_phase(TrainArgs a, const Options& options, Communicator
   const ids::IdTable& table = in.ids.table;
   const RunModel made = make_run_model(a, in, device, comm);
   trainer::IdModel& model = *made.model;
+  double& peak = a.loop.trainer.learning_rate.peak;
+  if (peak == 0) peak = trainer::peak_for_width(model.width());
   const data::Tokenizer& tokenizer = made.start.tokenizer;
 
   // Gradients in device memory travel over NCCL, all else over MPI.

@@ -38,4 +38,8 @@ double LearningRate::at(int64_t step) const {
   return peak;
 }
 
+double peak_for_width(int64_t width) {
+  return 0.256 / static_cast<double>(width);
+}
+
 }  // namespace tutti::trainer

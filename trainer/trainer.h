@@ -27,7 +27,7 @@ enum class NonFinite {
 
 struct TrainerOptions {
   LearningRate learning_rate;  // total_steps is the length of the run
-  AdamWOptions adamw;
+  AdamWOptions adamw = {};
   double dropout = 0;  // rate, in T5's places
   uint64_t dropout_seed = 0;
   // The run pauses behind this step, with a checkpoint, to go on with more that is trained (0:

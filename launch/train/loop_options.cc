@@ -1,5 +1,9 @@
 #include "launch/train/loop_options.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
+
 #include "data/requests.h"
 #include "dist/runtime/errors.h"
 #include "launch/option_checks.h"
@@ -10,7 +14,8 @@ void declare(Options& options, LoopArgs& a) {
   trainer::LearningRate& rate = a.trainer.learning_rate;
   options.add("steps", &rate.total_steps, "length of the run in optimizer steps")
       .add("titles-per-step", &a.data.titles_per_step, "playlists a step, over all ranks")
-      .add("learning-rate", &rate.peak, "peak learning rate")
+      .add("learning-rate", &rate.peak,
+           "peak learning rate; 0: 0.256 / width of the model (0.002 at --d-model 128)")
       .add("warmup-steps", &rate.warmup_steps, "linear warm-up")
       .add("schedule", &a.schedule, "after the warm-up: constant | linear | cosine | inverse-sqrt")
       .add("weight-decay", &a.trainer.adamw.weight_decay, "AdamW, on matrices and embeddings")
@@ -53,6 +58,10 @@ void declare(Options& options, LoopArgs& a) {
 void check(LoopArgs& a) {
   require_at_least("--steps", a.trainer.learning_rate.total_steps, 1);
   require_at_least("--titles-per-step", a.data.titles_per_step, 1);
+  if (!(a.trainer.learning_rate.peak >= 0 && std::isfinite(a.trainer.learning_rate.peak))) {
+    throw UsageError(Problem{"", "--learning-rate", fmt::format("{}", a.trainer.learning_rate.peak),
+                             "a finite number of at least 0", ""});
+  }
   require_at_least("--warmup-steps", a.trainer.learning_rate.warmup_steps, 0);
   require_at_least("--group-cap", a.data.group_cap, 0);
   require_at_least("--micro-batch", a.data.micro_batch, 0);

@@ -8,8 +8,7 @@ Options declare(TrainArgs& a) {
   Options options("train",
                   "Trains a generator of track IDs on the titles of the training playlists, "
                   "data-parallel over all ranks.",
-                  "mpirun -n 2 tutti train --dataset data --ids ids --out run --steps 5000 "
-                  "--titles-per-step 8");
+                  "mpirun -n 2 tutti train --dataset data --ids ids --out run --steps 5000");
   options.require("dataset", &a.dataset, "dataset folder")
       .require("ids", &a.ids, "ID table folder, made from that dataset")
       .require("out", &a.out, "run folder: config.ini, log.jsonl, checkpoints/")

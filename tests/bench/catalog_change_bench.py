@@ -103,7 +103,7 @@ def make_change(change, num_playlists):
 
 
 def train(run, dataset, ids, steps, ranks, *extra, learning_rate=LEARNING_RATE):
-    tutti("train", "--dataset", WORK / dataset, "--ids", WORK / ids, "--out", WORK / run, "--overwrite", "--steps", steps, "--titles-per-step", 8,
+    tutti("train", "--dataset", WORK / dataset, "--ids", WORK / ids, "--out", WORK / run, "--overwrite", "--steps", steps, "--titles-per-step", 8, "--group-cap", 0,
           "--learning-rate", learning_rate, "--validate-every", 0, *extra, ranks=ranks)
 
 

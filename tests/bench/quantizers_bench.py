@@ -22,7 +22,7 @@ def cpu_seconds():
 
 def hits(name, steps):
     run, ids = WORK / f"run-{name}", WORK / f"ids-{name}"
-    tutti("train", "--dataset", WORK / "demo/data", "--ids", ids, "--out", run, "--overwrite", "--steps", steps, "--titles-per-step", 8,
+    tutti("train", "--dataset", WORK / "demo/data", "--ids", ids, "--out", run, "--overwrite", "--steps", steps, "--titles-per-step", 8, "--group-cap", 0,
           "--learning-rate", 1e-3, "--validate-every", 0, *MODEL)
     scores = WORK / f"{name}.json"
     tutti("evaluate", "--dataset", WORK / "demo/data", "--ids", ids, "--run", run, "--prompts", "bare", "--json", scores)

@@ -27,6 +27,7 @@ SHAPES = {
     "medium": ["--d-model", 256, "--d-kv", 32, "--num-heads", 8, "--d-ff", 768, "--num-layers", 4, "--num-decoder-layers", 4],
 }
 CAP, THREE = "--group-cap", (0, 1, 2)
+WHOLE = (CAP, 0)
 
 
 def cpu_seconds_of(*words):
@@ -106,12 +107,15 @@ class Recipe:
 
 PARTS = {
     "grouping": ("Whole playlists, parts of more playlists, single tracks: small model, level softmax", [
-        Recipe("small", "level", 1e-3, 8, seeds=THREE), Recipe("small", "level", 2e-3, 64, CAP, 8, seeds=THREE),
+        Recipe("small", "level", 1e-3, 8, *WHOLE, seeds=THREE), Recipe("small", "level", 2e-3, 64, CAP, 8, seeds=THREE),
         Recipe("small", "level", 2e-3, 512, CAP, 1, seeds=THREE)]),
-    "medium": ("A larger model", [Recipe("medium", "level", 5e-4, 8, seeds=THREE), Recipe("medium", "level", 1e-3, 64, CAP, 8, seeds=THREE)]),
-    "softmax": ("The other softmaxes, small model", [
-        Recipe("small", "trie", 1e-3, 8, seeds=THREE), Recipe("small", "trie", 2e-3, 64, CAP, 8, seeds=THREE),
-        Recipe("small", "ids", 2e-3, 64, CAP, 8), Recipe("small", "full", 2e-3, 64, CAP, 8)]),
+    "medium": ("A larger model", [
+        Recipe("medium", softmax, rate, *batch, seeds=THREE) for softmax in ("level", "trie") for rate, *batch in ((5e-4, 8, *WHOLE), (1e-3, 64, CAP, 8))]),
+    "trie": ("Trie softmax, small model", [
+        Recipe("small", "trie", 1e-3, 8, *WHOLE, seeds=THREE), Recipe("small", "trie", 2e-3, 64, CAP, 8, seeds=THREE)]),
+    "open": ("Softmaxes over all ID rows and over text too, small model", [
+        recipe for softmax in ("ids", "full")
+        for recipe in (Recipe("small", softmax, 1e-3, 8, *WHOLE), Recipe("small", softmax, 2e-3, 64, CAP, 8, seeds=THREE))]),
 }
 
 HEAD = ("| model | softmax | rate | titles a step | steps | pairs a step | pairs/CPU s | "

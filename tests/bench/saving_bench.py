@@ -19,7 +19,7 @@ def seconds_of(steps, every):
     out = WORK / "run"
     shutil.rmtree(out, ignore_errors=True)
     started = time.monotonic()
-    tutti("train", "--dataset", WORK / "data/data", "--ids", WORK / "data/ids", "--out", out, "--steps", steps, "--titles-per-step", 16,
+    tutti("train", "--dataset", WORK / "data/data", "--ids", WORK / "data/ids", "--out", out, "--steps", steps, "--titles-per-step", 16, "--group-cap", 0,
           "--validate-every", 0, "--checkpoint-every", every, *MODEL)
     seconds = time.monotonic() - started
     step_ms = [record["step_ms"] for record in map(json.loads, (out / "log.jsonl").read_text().splitlines()) if record["event"] == "step"]

@@ -34,7 +34,7 @@ def evaluate(work, seed, args, encoders, *more):
 def trained(work, seed, args):
     run = work / f"run-{args.steps}-{seed}"
     if not (run / "exit.json").exists():
-        demo_data.tutti("train", "--dataset", work / "data", "--ids", work / "ids", "--steps", args.steps, "--titles-per-step", 8,
+        demo_data.tutti("train", "--dataset", work / "data", "--ids", work / "ids", "--steps", args.steps, "--titles-per-step", 8, "--group-cap", 0,
                         "--learning-rate", 1e-3, "--seed", seed, *MODEL, *REQUESTS, "--validate-every", max(1, args.steps // 5),
                         "--validation-queries", 250, "--out", run, "--overwrite")
 

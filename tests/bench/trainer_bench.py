@@ -62,7 +62,7 @@ def peer(pairs, shape, precision, steps, batches):
 def rank_speed(ranks, threads, *extra):
     """Pairs a second of `tutti train` at 64 titles a step, from its log behind the first steps."""
     run = WORK / f"run-{ranks}x{threads}"
-    tutti("train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", run, "--overwrite", "--steps", 8, "--titles-per-step", 64,
+    tutti("train", "--dataset", WORK / "data", "--ids", WORK / "ids", "--out", run, "--overwrite", "--steps", 8, "--titles-per-step", 64, "--group-cap", 0,
           "--report-every", 1, "--threads", threads, *SMALL, *extra, ranks=ranks, threads=threads)
     records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = [record for record in records if "step_ms" in record][3:]

@@ -39,6 +39,11 @@ TEST(LearningRate, OfTheInverseSquareRootDoesNotKnowTheEnd) {
   EXPECT_NEAR(rate.at(0), 2.0, 1e-12);
 }
 
+TEST(LearningRate, FallsWithTheWidthWhereNoneIsGiven) {
+  EXPECT_NEAR(peak_for_width(128), 2e-3, 1e-12);
+  EXPECT_NEAR(peak_for_width(256), 1e-3, 1e-12);
+}
+
 TEST(LearningRate, NamesTheKnownSchedulesWhenAskedForAnother) {
   EXPECT_EQ(schedule_from_name("cosine"), Schedule::kCosine);
   EXPECT_EQ(schedule_from_name("inverse-sqrt"), Schedule::kInverseSqrt);
