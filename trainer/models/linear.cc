@@ -15,6 +15,7 @@
 
 #include "dist/runtime/errors.h"
 #include "ids/gemm.h"
+#include "ids/tile_gemm.h"
 #include "ids/vectorize.h"
 #include "trainer/models/adapters.h"
 #include "trainer/models/few_rows.h"
@@ -43,6 +44,8 @@ void multiply(const at::Tensor& a, const at::Tensor& b, at::Tensor& out, float b
 // With fewer rows oneDNN takes up to three times as long for x w^T as for w x^T: a right side that
 // is transposed it lays out anew, which costs as much as the arithmetic of some sixty rows.
 constexpr int64_t kManyRows = 128;
+// Of fewer weights tile_gemm makes x w^T as it stands in less time than it takes to turn a result.
+constexpr int64_t kManyWeights = int64_t{1} << 18;
 // Numbers of columns are rounded up to these: oneDNN compiles a kernel for each.
 constexpr int64_t kColumnGrain = 16;
 
@@ -68,7 +71,10 @@ void multiply_by_weight(const at::Tensor& x, const at::Tensor& w, at::Tensor& ou
     multiply(x, w.t(), out, beta);
     return;
   }
-  const int64_t rows = x.size(0), rest = rows % kManyRows, many = rows - rest;
+  const bool turns = w.numel() >= kManyWeights || !ids::has_tile_gemm();
+  const int64_t rows = x.size(0);
+  const int64_t rest = turns || is_few_rows(rows, w.numel()) ? rows % kManyRows : 0;
+  const int64_t many = rows - rest;
   if (many > 0) {
     at::Tensor of_many = out.narrow(0, 0, many);
     multiply(x.narrow(0, 0, many), w.t(), of_many, beta);
