@@ -103,7 +103,7 @@ step "Vectors as short token IDs, one for each track" \
   --levels "$id_levels" --num-codes "$id_codes" --threads 1 --out "$demo/ids" --overwrite
 step "A model that writes the IDs of a title's tracks" \
   "${tutti_mpirun[@]}" "$tutti" train --dataset "$demo/data" --ids "$demo/ids" --steps "$steps" \
-  --titles-per-step "$titles_per_step" --learning-rate "$learning_rate" "${model[@]}" --request-share "$requests" --report-every 500 \
+  --titles-per-step "$titles_per_step" --group-cap 0 --learning-rate "$learning_rate" "${model[@]}" --request-share "$requests" --report-every 500 \
   --threads 1 --out "$demo/run" --overwrite
 step "The model beside popularity and BM25, on held-out (simulated) playlists, bare and as requests" \
   "${tutti_mpirun[@]}" "$tutti" evaluate --dataset "$demo/data" --ids "$demo/ids" --run "$demo/run" \
