@@ -19,7 +19,7 @@ namespace tutti::ids {
 namespace {
 
 // oneDNN compiles a kernel for each size and each distance of rows that it meets: tails are cut to
-// multiples of a grain and a rest below it, and what is laid out anew has fixed distances.
+// multiples of a grain and a rest below it.
 struct Cut {
   int64_t tile, grain;
 
@@ -29,7 +29,6 @@ struct Cut {
   }
 };
 constexpr Cut kRows{64, 8}, kColumns{64, 16}, kDepth{512, 32};
-constexpr int64_t kPackedStride = kDepth.tile + 16;  // no power of two: rows share no cache sets
 constexpr int64_t kMultiplyAddsPerTask = int64_t{1} << 21;  // about 20 us
 
 int64_t tiles_of(int64_t length, const Cut& cut) {
@@ -70,14 +69,15 @@ void multiply_tile(const Slab& s, float* out, int64_t out_stride, int64_t m, int
 // `a` [m, depth] with its rows made contiguous.
 MatrixView pack_rows(const MatrixView& a, int64_t m, int64_t depth) {
   thread_local std::vector<float> kept;
-  float* const packed = scratch(kept, m * kPackedStride);
+  const int64_t stride = depth < 64 ? depth : depth + 16;  // rows do not share their cache sets
+  float* const packed = scratch(kept, m * stride);
   at::parallel_for(0, tiles_of(m, kRows), std::max<int64_t>(1, 65536 / depth / kRows.tile),
                    [&](int64_t first, int64_t last) {
                      const int64_t begin = first * kRows.tile, end = std::min(m, last * kRows.tile);
                      fbgemm::transpose_simd(depth, end - begin, a.data + begin, a.column_stride,
-                                            packed + begin * kPackedStride, kPackedStride);
+                                            packed + begin * stride, stride);
                    });
-  return {packed, kPackedStride, 1};
+  return {packed, stride, 1};
 }
 
 // `b` [depth, n], whose columns are contiguous, as panels [depth, 64].

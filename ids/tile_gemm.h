@@ -16,7 +16,7 @@ struct MatrixView {
 // exports): a call of a whole oneDNN product costs some 13 us before it multiplies, as much as a
 // product of 64 x 128 x 128. A transposed operand is laid out anew once. On the threads that ATen
 // is set to; the same bytes for any number, and each row's bytes are the same whatever rows stand
-// around it. Sums run along k in pieces of kTileDepth.
+// around it. Sums run along k in pieces of at most 512.
 //
 // Only where has_tile_gemm().
 void tile_gemm(const MatrixView& a, const MatrixView& b, float* out, int64_t out_stride, int64_t m,
