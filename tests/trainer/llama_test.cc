@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full.h>
@@ -201,8 +202,9 @@ class LlamaAdapters : public LlamaTraining {
     model.initialize(3);
     {
       const c10::NoGradGuard no_grad;
+      const at::Generator generator = at::detail::createCPUGenerator(3);  // ATen's own has no seed
       for (Parameter& p : model.parameters()) {
-        if (p.name.ends_with("lora_B.weight")) p.value.normal_(0, 0.1);
+        if (p.name.ends_with("lora_B.weight")) p.value.normal_(0, 0.1, generator);
       }
     }
     LlamaModel merged = copy_of(model, plain_);
