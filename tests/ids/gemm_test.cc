@@ -115,10 +115,12 @@ TEST(Gemm, LeavesNothingOfTheOldContentWithoutBeta) {
   EXPECT_EQ(out.abs().sum().item<double>(), 0);
 }
 
+#ifdef __x86_64__
 TEST(Gemm, GoesByTilesWhereTheCpuHasAvx512) {
   EXPECT_EQ(has_tile_gemm(), __builtin_cpu_supports("avx512bw") != 0)
       << "this libtorch hides brgemm: small products take up to three times as long";
 }
+#endif
 
 TEST(Gemm, ReachesOneDnnInThisBuild) {
   EXPECT_TRUE(gemm_has_onednn())
