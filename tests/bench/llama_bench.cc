@@ -65,7 +65,7 @@ int run(const std::vector<std::string>& args) {
   model.set_compute(
       {.precision = args[4] == "bf16" ? trainer::Precision::kBf16 : trainer::Precision::kFp32});
   const auto playlists =
-      read_playlists(dataset, tokenizer, std::min<int64_t>(1024, titles * (steps + 3)));
+      read_playlists(dataset, tokenizer, std::min<int64_t>(1024, titles * (steps + kWarmUpSteps)));
   fmt::print("{}\n", time_steps(model, playlists, ids.table, trie, titles, steps).dump());
   return 0;
 }

@@ -68,7 +68,7 @@ int run(const std::vector<std::string>& args) {
   model.set_compute({.precision = is_bf16 ? trainer::Precision::kBf16 : trainer::Precision::kFp32,
                      .checkpoint_activations = checkpoints_activations});
   const auto playlists =
-      read_playlists(dataset, tokenizer, std::min<int64_t>(1024, titles * (steps + 3)));
+      read_playlists(dataset, tokenizer, std::min<int64_t>(1024, titles * (steps + kWarmUpSteps)));
   nlohmann::json result = time_steps(model, playlists, ids.table, trie, titles, steps);
   result.update({{"shape", args[4]},
                  {"precision", args[5]},

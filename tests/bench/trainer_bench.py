@@ -85,11 +85,11 @@ def compare(report, runs, shape, precision, steps, goal, peer_precisions, peer_s
 
 
 def small(report, runs):
-    return compare(report, runs, "flan-t5-small", "fp32", 4, 20, ["fp32"], 2, [32, 64, 128, 256])
+    return compare(report, runs, "flan-t5-small", "fp32", 6, 20, ["fp32"], 2, [32, 64, 128, 256])
 
 
 def small_bf16(report, runs):
-    return compare(report, runs, "flan-t5-small", "bf16", 6, 20, ["autocast", "bf16"], 2, [32, 64, 128, 256])
+    return compare(report, runs, "flan-t5-small", "bf16", 10, 20, ["autocast", "bf16"], 4, [32, 64, 128, 256])
 
 
 def base(report, runs):

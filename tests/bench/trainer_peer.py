@@ -47,9 +47,10 @@ def main():
     if precision == "bf16":
         model = model.to(torch.bfloat16)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, fused=True)
+    warm_up = 3
     for batch in map(int, sys.argv[6:]):
         begin, seconds = 0, 0.0
-        for step in range(1 + int(steps)):  # one to warm up
+        for step in range(warm_up + int(steps)):
             rows = [pairs[(begin + i) % len(pairs)] for i in range(batch)]
             begin += batch
             start = time.perf_counter()
@@ -61,7 +62,7 @@ def main():
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            if step > 0:
+            if step >= warm_up:
                 seconds += time.perf_counter() - start
         print(json.dumps({"batch": batch, "pairs_per_s": batch * int(steps) / seconds, "loss": loss.item()}), flush=True)
     print(json.dumps({"versions": f"transformers {transformers.__version__}, torch {torch.__version__}"}))

@@ -64,11 +64,10 @@ nlohmann::json time_steps(trainer::IdModel& model, const std::vector<Playlist>& 
   trainer::Packer packer(table, trie, {});
   std::vector<trainer::TitleGroup> groups(titles);
   trainer::PackedBatch batch;
-  constexpr int64_t kWarmUp = 3;  // memory is allocated, oneDNN compiles its kernels
   double seconds = 0, update_s = 0, pack_s = 0, loss = 0;
   int64_t pairs = 0, nodes = 0;
-  for (int64_t step = 0; step < kWarmUp + steps; ++step) {
-    if (step == kWarmUp) {
+  for (int64_t step = 0; step < kWarmUpSteps + steps; ++step) {
+    if (step == kWarmUpSteps) {
       ids::take_gemm_meter();
       seconds = update_s = pack_s = 0;
       pairs = nodes = 0;

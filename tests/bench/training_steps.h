@@ -27,8 +27,12 @@ std::vector<Playlist> read_playlists(const data::Dataset& dataset, const data::T
 void print_pairs(const std::vector<Playlist>& playlists, const ids::IdTable& table,
                  const ids::Trie& trie);
 
-// Times steps of `titles` playlists each. A step is all that a step of tutti train is but for the
-// data: packing, forward, backward, norm, clipping, AdamW. Gives speed and where the time goes.
+// Steps that are not timed: memory grows, oneDNN compiles its kernels.
+inline constexpr int64_t kWarmUpSteps = 6;
+
+// Times steps of `titles` playlists each, behind the warm-up. A step is all that a step of tutti
+// train is but for the data: packing, forward, backward, norm, clipping, AdamW. Gives speed and
+// where the time goes.
 nlohmann::json time_steps(trainer::IdModel& model, const std::vector<Playlist>& playlists,
                           const ids::IdTable& table, const ids::Trie& trie, int64_t titles,
                           int64_t steps);
