@@ -11,6 +11,7 @@
 
 #include "dist/call_trace.h"
 #include "dist/runtime/errors.h"
+#include "dist/single_copy.h"
 
 namespace tutti {
 namespace {
@@ -68,6 +69,7 @@ void MpiEngine::initialise() {
   MPI_Initialized(&initialized);
   MPI_Finalized(&finalized);
   TUTTI_CHECK(initialized == 0 && finalized == 0, "MPI cannot start twice in one process");
+  choose_single_copy();
   int provided = 0;
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
   owns_mpi_ = true;

@@ -50,7 +50,6 @@ job_environment "$(job_option threads "$@" | grep . || echo 1)"
 launcher=("${MPIEXEC:-mpirun}")
 if "${launcher[0]}" --version 2>/dev/null | grep -q -E 'Open MPI|Open RTE|PRRTE'; then
   launcher+=(--bind-to none)
-  export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
   if [[ -n "$ranks" && -z "$hostfile" ]] && (($(nproc) < ranks)); then launcher+=(--oversubscribe); fi
   [[ -n "$logs" ]] && launcher+=(--output-filename "$logs")
 elif [[ -n "$logs" ]]; then

@@ -187,13 +187,11 @@ tutti_build() {
 }
 
 # tutti_mpirun_words N: the words that start N ranks here, into the array tutti_mpirun. Open MPI pins a rank to a core
-# (threads then share it), wants a core for every rank, refuses root unless told twice, and warns in containers that forbid
-# one process to read another's memory.
+# (threads then share it), wants a core for every rank, and refuses root unless told twice.
 tutti_mpirun_words() {
   tutti_mpirun=(mpirun -n "$1")
   mpirun --version 2>/dev/null | grep -q 'Open MPI' || return 0
   tutti_mpirun+=(--bind-to none)
-  export OMPI_MCA_btl_vader_single_copy_mechanism="${OMPI_MCA_btl_vader_single_copy_mechanism:-none}"
   local cores
   cores="$(lscpu -p=CORE,SOCKET 2>/dev/null | grep -v '^#' | sort -u | wc -l)"
   if ((cores < $1)); then tutti_mpirun+=(--oversubscribe); fi

@@ -33,7 +33,6 @@ def mpirun(num_ranks, command):
     """The words that start a command on ranks of this machine. Sets what Open MPI asks of root."""
     if os.geteuid() == 0:
         os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    os.environ.setdefault("OMPI_MCA_btl_vader_single_copy_mechanism", "none")
     return ["mpirun", "-n", str(num_ranks), "--bind-to", "none", "--oversubscribe", *command]
 
 

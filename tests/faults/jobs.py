@@ -40,8 +40,7 @@ class Lab:
         self.tutti, self.failing_writes = pathlib.Path(tutti).resolve(), failing_writes
         self.folder, self.hosts = pathlib.Path(folder), hosts
         self.jobs = []  # those that were started
-        self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1",
-                            "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        self.environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_ALLOW_RUN_AS_ROOT": "1",
                             "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "PRTE_ALLOW_RUN_AS_ROOT": "1",
                             "PRTE_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
         with open(self.folder / "playlists.csv", "w", encoding="utf-8") as out:

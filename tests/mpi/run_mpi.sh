@@ -10,8 +10,6 @@ if "$mpiexec" --version 2>&1 | grep -q "Open MPI\|OpenRTE"; then
   options=(--oversubscribe --bind-to none)
   # Ranks that wait must leave the core to those that work.
   export OMPI_MCA_mpi_yield_when_idle=1
-  # Containers often forbid reading another process's memory; Open MPI then warns on every run.
-  export OMPI_MCA_btl_vader_single_copy_mechanism=none
   if [ "$(id -u)" = 0 ]; then
     export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
   fi
