@@ -226,6 +226,20 @@ TEST(FusedOps, ListAttentionDropsProbabilitiesBehindTheSoftmax) {
       });
 }
 
+// More queries than a thread takes at a time.
+TEST(FusedOps, ListAttentionOfManyQueriesIsTheSame) {
+  const int64_t heads = 3, width = heads * 16, rows = 600;
+  AttentionLists lists = some_lists(rows, rows, 6, 4);
+  lists.dropout = (random({heads, rows, 6}, 9) > 0).to(at::kFloat) * 2;
+  expect_same(
+      {random({rows, 3 * width}, 1, 0.5), random({4, 6, heads}, 4)},
+      [&](const auto& t) { return list_self_attention(t[0], t[1], lists, heads); },
+      [&](const auto& t) {
+        return plain::list_attention(t[0].narrow(1, 0, width), t[0].narrow(1, width, 2 * width),
+                                     t[1], lists, heads);
+      });
+}
+
 TEST(FusedOps, ListSelfAttentionTakesQueriesKeysAndValuesFromOneMatrix) {
   const int64_t heads = 3, width = heads * 16;
   const AttentionLists lists = some_lists(17, 17, 6, 4);

@@ -11,6 +11,23 @@ namespace {
 using c10::BFloat16;
 using lanes::Vec;
 
+// The columns of a head lie apart, in rows of all heads: the processor foresees no stream there,
+// and without a word in time waits for memory at every row. Measured: 8 and 16 are ahead of 4.
+constexpr int64_t kQueriesAhead = 16;
+template <int kWrite, typename T>
+[[gnu::always_inline]] inline void prefetch(const T* p, int64_t size) {
+  constexpr int64_t kLine = 64 / sizeof(T);
+  for (int64_t i = 0; i < size; i += kLine) __builtin_prefetch(p + i, kWrite);
+}
+// What a later query brings with it: its own row, and its last key's (in a tree, itself).
+template <typename T>
+[[gnu::always_inline]] inline void prefetch_query(const HeadView<T>& a, int64_t i) {
+  prefetch<0>(a.q + i * a.q_stride, a.d);
+  const int64_t key = a.keys[i * a.keys_per_query + a.counts[i] - 1] * a.kv_stride;
+  prefetch<0>(a.k + key, a.d);
+  prefetch<0>(a.v + key, a.d);
+}
+
 template <typename T>
 [[gnu::always_inline]] inline void attend(const HeadView<T>& a, float* probability, T* out,
                                           int64_t out_stride, float* score) {
@@ -19,6 +36,7 @@ template <typename T>
     const int64_t* keys = a.keys + i * a.keys_per_query;
     const int64_t count = a.counts[i];
     const T* q = a.q + i * a.q_stride;
+    if (i + kQueriesAhead < a.queries) prefetch_query(a, i + kQueriesAhead);
     float largest = kNone;
     for (int64_t t = 0; t < count; ++t) {
       score[t] = lanes::dot(q, a.k + keys[t] * a.kv_stride, a.d);
@@ -66,6 +84,13 @@ template <typename T>
     const int64_t count = a.counts[i];
     const float* p = probability + i * a.keys_per_query;
     const T *g = grad + i * grad_stride, *q = a.q + i * a.q_stride;
+    if (const int64_t next = i + kQueriesAhead; next < a.queries) {
+      prefetch_query(a, next);
+      prefetch<0>(grad + next * grad_stride, a.d);
+      const int64_t key = a.keys[next * a.keys_per_query + a.counts[next] - 1] * out.kv_stride;
+      prefetch<1>(out.k + key, a.d);
+      prefetch<1>(out.v + key, a.d);
+    }
     const float* share = p;
     if (a.dropout != nullptr) {
       const float* factor = a.dropout + i * a.keys_per_query;

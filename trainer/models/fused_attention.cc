@@ -6,10 +6,11 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "dist/communicator.h"
 #include "dist/runtime/errors.h"
 #include "trainer/models/attention_heads.h"
 #include "trainer/models/fused_ops.h"
@@ -37,44 +38,58 @@ struct Call {
   int64_t num_key_heads() const { return key_width / d(); }
   int64_t key_head(int64_t h) const { return h / (num_heads / num_key_heads()); }
 
+  int64_t bias_size() const { return has_bias() ? bias.numel() / num_heads : 0; }  // of a head
+
+  // Queries `rows` of head h. `head_bias`: as split_bias() gives it, or nothing.
   template <typename T>
-  HeadView<T> head(int64_t h) const {
+  HeadView<T> head(int64_t h, const Range& rows, const std::vector<float>& head_bias) const {
     const T *q_data = q.const_data_ptr<T>(), *kv_data = kv.const_data_ptr<T>() + k_offset;
-    return {.queries = keys.size(0),
-            .keys_per_query = keys.size(1),
+    const int64_t longest = keys.size(1);
+    return {.queries = rows.size(),
+            .keys_per_query = longest,
             .d = d(),
             .q_stride = q.stride(0),
             .kv_stride = kv.stride(0),
-            .q = q_data + h * d(),
+            .q = q_data + rows.first * q.stride(0) + h * d(),
             .k = kv_data + key_head(h) * d(),
             .v = kv_data + key_width + key_head(h) * d(),
-            .keys = keys.const_data_ptr<int64_t>(),
-            .counts = counts.const_data_ptr<int64_t>(),
-            .position = has_bias() ? position.const_data_ptr<int64_t>() : nullptr,
-            .bias = nullptr,
+            .keys = keys.const_data_ptr<int64_t>() + rows.first * longest,
+            .counts = counts.const_data_ptr<int64_t>() + rows.first,
+            .position = has_bias() ? position.const_data_ptr<int64_t>() + rows.first : nullptr,
+            .bias = head_bias.empty() ? nullptr : head_bias.data() + h * bias_size(),
             .bias_keys = has_bias() ? bias.size(1) : 0,
-            .dropout =
-                dropout.numel() > 0 ? dropout.const_data_ptr<float>() + h * keys.numel() : nullptr};
+            .dropout = dropout.numel() > 0 ? dropout.const_data_ptr<float>() + h * keys.numel() +
+                                                 rows.first * longest
+                                           : nullptr};
   }
 };
 
-// The bias of one head, [P * bias_keys], out of [P, bias_keys, H].
-std::vector<float> bias_of_head(const Call& call, int64_t head) {
-  std::vector<float> out(call.has_bias() ? call.bias.numel() / call.num_heads : 0);
-  const float* from = call.has_bias() ? call.bias.const_data_ptr<float>() + head : nullptr;
-  for (size_t i = 0; i < out.size(); ++i) out[i] = from[static_cast<int64_t>(i) * call.num_heads];
+// [P, bias_keys, H] as [H, P * bias_keys]
+std::vector<float> split_bias(const Call& call) {
+  const int64_t size = call.bias_size();
+  std::vector<float> out(call.num_heads * size);
+  const float* from = size > 0 ? call.bias.const_data_ptr<float>() : nullptr;
+  for (int64_t h = 0; h < call.num_heads; ++h) {
+    for (int64_t i = 0; i < size; ++i) out[h * size + i] = from[i * call.num_heads + h];
+  }
   return out;
 }
 
 // Threads share the heads, `together` in a row on one: each writes columns of its own, so no sum
-// depends on their number.
+// depends on their number. A thread takes some queries at a time through all of its heads, which
+// lie side by side: the pages of their rows are then known to it (256 is ahead of 64 and of all).
 template <typename Body>
 void for_each_head(const Call& call, int64_t together, Body body) {
+  constexpr int64_t kQueries = 256;
+  const int64_t queries = call.keys.size(0);
   const int64_t elements = together * call.keys.numel() * call.d();
   const int64_t per_task = std::max<int64_t>(1, 4096 / std::max<int64_t>(elements, 1));
   at::parallel_for(0, call.num_heads / together, per_task, [&](int64_t first, int64_t last) {
     std::vector<float> scratch(2 * padded_to_lanes(call.keys.size(1)));
-    for (int64_t h = first * together; h < last * together; ++h) body(h, scratch.data());
+    for (int64_t row = 0; row < queries; row += kQueries) {
+      const Range rows = {row, std::min(row + kQueries, queries)};
+      for (int64_t h = first * together; h < last * together; ++h) body(h, rows, scratch.data());
+    }
   });
 }
 
@@ -82,17 +97,16 @@ void for_each_head(const Call& call, int64_t together, Body body) {
 std::pair<at::Tensor, at::Tensor> attention_forward(const Call& call) {
   TUTTI_CHECK(!call.has_bias() || call.bias.size(1) >= call.keys.size(1));
   const int64_t queries = call.keys.size(0), longest = call.keys.size(1);
+  const std::vector<float> head_bias = split_bias(call);
   at::Tensor out = at::empty({queries, call.width}, call.q.options());
   at::Tensor probability =
       at::empty({call.num_heads, queries, longest}, call.q.options().dtype(at::kFloat));
   auto* p = probability.mutable_data_ptr<float>();
   with_output(out, [&](auto* y) {
     using T = std::remove_pointer_t<decltype(y)>;
-    for_each_head(call, 1, [&](int64_t h, float* scratch) {
-      HeadView<T> view = call.head<T>(h);
-      const std::vector<float> bias = bias_of_head(call, h);
-      view.bias = call.has_bias() ? bias.data() : nullptr;
-      attend_head(view, p + h * queries * longest, y + h * call.d(), call.width, scratch);
+    for_each_head(call, 1, [&](int64_t h, const Range& rows, float* scratch) {
+      attend_head(call.head<T>(h, rows, head_bias), p + (h * queries + rows.first) * longest,
+                  y + rows.first * call.width + h * call.d(), call.width, scratch);
     });
   });
   return {out, probability};
@@ -103,29 +117,34 @@ std::pair<at::Tensor, at::Tensor> attention_forward(const Call& call) {
 at::Tensor attention_backward(const Call& call, const at::Tensor& probability, const at::Tensor& g,
                               at::Tensor& dq, at::Tensor& dkv, int64_t k_offset) {
   const int64_t queries = call.keys.size(0), longest = call.keys.size(1);
-  at::Tensor dbias = at::zeros_like(call.bias);
+  const int64_t bias_size = call.bias_size();
+  std::vector<float> own_bias(call.num_heads * bias_size, 0.0F);  // [H, P * bias_keys]
   auto* to_kv = dkv.mutable_data_ptr<float>() + k_offset;
   const auto* p = probability.const_data_ptr<float>();
   with_output(dq, [&](auto* to_q) {
     using T = std::remove_pointer_t<decltype(to_q)>;
     const auto* grad = g.const_data_ptr<T>();
     // Heads that share keys add to the same columns.
-    for_each_head(call, call.num_heads / call.num_key_heads(), [&](int64_t h, float* scratch) {
-      std::vector<float> own_bias(call.has_bias() ? call.bias.numel() / call.num_heads : 0, 0.0F);
+    const int64_t together = call.num_heads / call.num_key_heads();
+    for_each_head(call, together, [&](int64_t h, const Range& rows, float* scratch) {
       const int64_t column = h * call.d(), key_column = call.key_head(h) * call.d();
-      attend_grad_head(call.head<T>(h), p + h * queries * longest, grad + column, call.width,
-                       scratch, scratch + padded_to_lanes(longest),
-                       {.q = to_q + column,
+      attend_grad_head(call.head<T>(h, rows, {}), p + (h * queries + rows.first) * longest,
+                       grad + rows.first * call.width + column, call.width, scratch,
+                       scratch + padded_to_lanes(longest),
+                       {.q = to_q + rows.first * dq.stride(0) + column,
                         .q_stride = dq.stride(0),
                         .k = to_kv + key_column,
                         .v = to_kv + call.key_width + key_column,
                         .kv_stride = dkv.stride(0),
-                        .bias = call.has_bias() ? own_bias.data() : nullptr});
-      for (size_t i = 0; i < own_bias.size(); ++i) {
-        dbias.mutable_data_ptr<float>()[static_cast<int64_t>(i) * call.num_heads + h] = own_bias[i];
-      }
+                        .bias = bias_size > 0 ? own_bias.data() + h * bias_size : nullptr});
     });
   });
+  at::Tensor dbias = at::empty_like(call.bias);
+  auto* to_bias = dbias.mutable_data_ptr<float>();
+  for (int64_t h = 0; h < call.num_heads; ++h) {
+    for (int64_t i = 0; i < bias_size; ++i)
+      to_bias[i * call.num_heads + h] = own_bias[h * bias_size + i];
+  }
   return dbias;
 }
 
