@@ -52,11 +52,10 @@ def ours(vocabulary, shape, precision, titles, steps, checkpoint_activations=Fal
 
 
 def peer(pairs, shape, precision, steps, batches):
-    """The best batch size: (pairs a second, its name)."""
+    """A line a batch size, then the versions."""
     *lines, versions = bench.run_json([bench.TORCH_PYTHON, pathlib.Path(__file__).with_name("trainer_peer.py"), pairs, shape,
                                        precision, THREADS, steps, *batches], OMP_NUM_THREADS=THREADS, **KEEP_MEMORY)
-    best = max(lines, key=lambda line: line["pairs_per_s"])
-    return best["pairs_per_s"], f"transformers, {precision}, batch {best['batch']}", versions["versions"]
+    return [{**line, "precision": precision} for line in lines], versions["versions"]
 
 
 def rank_speed(ranks, threads, *extra):
@@ -71,17 +70,23 @@ def rank_speed(ranks, threads, *extra):
 
 
 def compare(report, runs, shape, precision, steps, goal, peer_precisions, peer_steps, batches):
-    """Ours (median of the runs) beside the peer's best run, precision and batch, 64 titles a step. Returns the peer's versions."""
-    vocabulary, peak = make_data(), report.peaks[0][f"{precision}_gflops"]
-    made = sorted((ours(vocabulary, shape, precision, 64, steps) for _ in range(runs)), key=lambda run: run["pairs_per_s"])
+    """Ours beside the peer at 64 titles a step, in turn; medians. The peer's precision and batch are the best of a trial of each. Returns
+    the peer's versions."""
+    vocabulary, pairs, peak = make_data(), WORK / "pairs.jsonl", report.peaks[0][f"{precision}_gflops"]
+    tried = [line for p in peer_precisions for line in peer(pairs, shape, p, peer_steps, batches)[0]]
+    best = max(tried, key=lambda line: line["pairs_per_s"])
+    sides = bench.interleaved(runs, ours=lambda: ours(vocabulary, shape, precision, 64, steps),
+                              peer=lambda: peer(pairs, shape, best["precision"], peer_steps, [best["batch"]]))
+    made = sorted(sides["ours"], key=lambda run: run["pairs_per_s"])
     middle = made[len(made) // 2]
-    best = max((peer(WORK / "pairs.jsonl", shape, p, peer_steps, batches) for p in peer_precisions for _ in range(2)), key=lambda found: found[0])
-    report.row(f"{shape}, {precision}, 64 titles a step", middle["pairs_per_s"], best[0], "pairs/s", goal=goal, peer_name=best[1])
+    report.row(f"{shape}, {precision}, 64 titles a step", middle["pairs_per_s"], bench.median([lines[0]["pairs_per_s"] for lines, _ in sides["peer"]]),
+               "pairs/s", goal=goal, peer_name=f"transformers, {best['precision']}, batch {best['batch']}")
     report.row(f"{shape}, {precision}: products, share of the probed peak", middle["product_gflops"] / peak, goal=0.6)
     report.note(f"{shape}, {precision}: {middle['tracks_per_title']:.1f} tracks a title, {middle['nodes_per_pair']:.2f} nodes a pair, "
                 f"{100 * middle['product_share']:.0f} % of a step in products at {middle['product_gflops']:.0f} GFLOP/s, "
-                f"{middle['step_gflops']:.0f} GFLOP/s over the whole step, {100 * middle['update_share']:.1f} % in norm and AdamW.")
-    return best[2]
+                f"{middle['step_gflops']:.0f} GFLOP/s over the whole step, {100 * middle['update_share']:.1f} % in norm and AdamW. transformers, pairs/s "
+                "when all were tried: " + ", ".join(f"{line['precision']} {line['batch']}: {line['pairs_per_s']:.1f}" for line in tried) + ".")
+    return sides["peer"][0][1]
 
 
 def small(report, runs):
