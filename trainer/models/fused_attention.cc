@@ -77,7 +77,7 @@ std::vector<float> split_bias(const Call& call) {
 
 // Threads share the heads, `together` in a row on one: each writes columns of its own, so no sum
 // depends on their number. A thread takes some queries at a time through all of its heads, which
-// lie side by side: the pages of their rows are then known to it (256 is ahead of 64 and of all).
+// lie side by side: the pages of their rows are then known to it (256 is ahead of 64).
 template <typename Body>
 void for_each_head(const Call& call, int64_t together, Body body) {
   constexpr int64_t kQueries = 256;
