@@ -11,7 +11,7 @@ namespace tutti::trainer {
 // The arithmetic that a training step needs, in floating-point operations, a multiply-add counting
 // two: matrix products and attention, forward and backward (as far as frozen parts leave one). What
 // an implementation computes beyond that (padding, recomputation, masked columns) does not count,
-// nor do norms, activations and the optimizer.
+// nor do norms, activations, the optimizer, and the first reading of a title by a frozen encoder.
 class ModelFlops {
  public:
   ModelFlops(const IdModel& model, const ids::IdTable& table);

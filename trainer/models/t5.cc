@@ -98,7 +98,8 @@ at::Tensor T5Model::text_head() const {
 }
 
 // Each product runs forward once; backward once for its input where something trained lies below
-// it, and once for its weights where they are trained. ID rows always are.
+// it, and once for its weights where they are trained. ID rows always are. A frozen encoder has
+// read every title before: no step pays for it.
 UnitFlops T5Model::unit_flops() const {
   const T5Config& c = config();
   // Whether gradients run through a part, and whether its own matrices have some.
@@ -126,6 +127,7 @@ UnitFlops T5Model::unit_flops() const {
   const auto encoder_layers = static_cast<double>(c.num_layers),
              decoder_layers = static_cast<double>(c.num_decoder_layers);
   const double encoder = trains("encoder.") || trains("bert.") ? 1 : 0;
+  const double encoder_runs = weights_->memo ? 0 : 1;
   const double encoder_weights = trains("encoder.", true) || trains("bert.", true) ? 1 : 0;
   const double decoder = trains("decoder.", true) ? 1 : 0;
   const std::optional<BertEncoder>& bert = weights_->bert;
@@ -133,12 +135,12 @@ UnitFlops T5Model::unit_flops() const {
       bert ? bert->token_flops() : 2 * encoder_layers * (4 * d * inner + feed_forward);
   const double pair = bert ? bert->pair_flops() : 4 * encoder_layers * inner;
   const double cross_kv = 4 * decoder_layers * static_cast<double>(c.encoder_width()) * inner;
-  return {.title_token = token * (1 + encoder + encoder_weights) +
+  return {.title_token = token * (encoder_runs + encoder + encoder_weights) +
                          cross_kv * (1 + decoder + encoder) + adapters(/*of_titles=*/true),
           .node = 2 * decoder_layers * (6 * d * inner + feed_forward) * (2 + decoder) +
                   adapters(/*of_titles=*/false),
           .column = 2 * d * 3,
-          .title_pair = pair * (1 + 2 * encoder),
+          .title_pair = pair * (encoder_runs + 2 * encoder),
           .node_pair = 4 * decoder_layers * inner * 3};
 }
 
