@@ -68,7 +68,7 @@ def main():
         lines = ["| a step | pairs | \\|G\\|² | variance of a title's gradient | independent pairs that a title is worth | noise of the step, its variance "
                  "| CPU ms | variance x CPU s |", "| --- " * 8 + "|"]
         for titles, name, n in found:
-            lines.append(f"| {name} | {n['pairs']:.0f} | {n['signal']:.3f} ± {n['signal_error']:.3f} | {n['variance']:.3g} ± {n['variance_error']:.1g} | "
+            lines.append(f"| {name} | {n['pairs']:.0f} | {n['signal']:.3f} ± {n['signal_error']:.3f} | {n['variance']:.3g} ± {n['variance_error']:.2g} | "
                          f"{alone['variance'] / n['variance']:.2f} | {n['of_step']:.3g} | {1e3 * n['cpu_seconds']:.1f} | "
                          f"{n['of_step'] * n['cpu_seconds']:.3g} |")
         report.note(f"## After {state} steps of the default recipe\n\n" + "\n".join(lines))

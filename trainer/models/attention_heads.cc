@@ -19,11 +19,15 @@ template <int kWrite, typename T>
   constexpr int64_t kLine = 64 / sizeof(T);
   for (int64_t i = 0; i < size; i += kLine) __builtin_prefetch(p + i, kWrite);
 }
-// What a later query brings with it: its own row, and its last key's (in a tree, itself).
+// What a later query brings with it is its own row, and its last key's (in a tree, itself).
+template <typename T>
+[[gnu::always_inline]] inline int64_t last_key(const HeadView<T>& a, int64_t i) {
+  return a.keys[i * a.keys_per_query + a.counts[i] - 1];
+}
 template <typename T>
 [[gnu::always_inline]] inline void prefetch_query(const HeadView<T>& a, int64_t i) {
   prefetch<0>(a.q + i * a.q_stride, a.d);
-  const int64_t key = a.keys[i * a.keys_per_query + a.counts[i] - 1] * a.kv_stride;
+  const int64_t key = last_key(a, i) * a.kv_stride;
   prefetch<0>(a.k + key, a.d);
   prefetch<0>(a.v + key, a.d);
 }
@@ -87,7 +91,7 @@ template <typename T>
     if (const int64_t next = i + kQueriesAhead; next < a.queries) {
       prefetch_query(a, next);
       prefetch<0>(grad + next * grad_stride, a.d);
-      const int64_t key = a.keys[next * a.keys_per_query + a.counts[next] - 1] * out.kv_stride;
+      const int64_t key = last_key(a, next) * out.kv_stride;
       prefetch<1>(out.k + key, a.d);
       prefetch<1>(out.v + key, a.d);
     }

@@ -10,7 +10,6 @@
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "dist/communicator.h"
 #include "dist/runtime/errors.h"
 #include "trainer/models/attention_heads.h"
 #include "trainer/models/fused_ops.h"
@@ -40,27 +39,28 @@ struct Call {
 
   int64_t bias_size() const { return has_bias() ? bias.numel() / num_heads : 0; }  // of a head
 
-  // Queries `rows` of head h. `head_bias`: as split_bias() gives it, or nothing.
+  // Head h of `num` queries from `first` on. `head_bias`: as split_bias() gives it, or nothing.
   template <typename T>
-  HeadView<T> head(int64_t h, const Range& rows, const std::vector<float>& head_bias) const {
+  HeadView<T> head(int64_t h, int64_t first, int64_t num,
+                   const std::vector<float>& head_bias) const {
     const T *q_data = q.const_data_ptr<T>(), *kv_data = kv.const_data_ptr<T>() + k_offset;
     const int64_t longest = keys.size(1);
-    return {.queries = rows.size(),
+    return {.queries = num,
             .keys_per_query = longest,
             .d = d(),
             .q_stride = q.stride(0),
             .kv_stride = kv.stride(0),
-            .q = q_data + rows.first * q.stride(0) + h * d(),
+            .q = q_data + first * q.stride(0) + h * d(),
             .k = kv_data + key_head(h) * d(),
             .v = kv_data + key_width + key_head(h) * d(),
-            .keys = keys.const_data_ptr<int64_t>() + rows.first * longest,
-            .counts = counts.const_data_ptr<int64_t>() + rows.first,
-            .position = has_bias() ? position.const_data_ptr<int64_t>() + rows.first : nullptr,
+            .keys = keys.const_data_ptr<int64_t>() + first * longest,
+            .counts = counts.const_data_ptr<int64_t>() + first,
+            .position = has_bias() ? position.const_data_ptr<int64_t>() + first : nullptr,
             .bias = head_bias.empty() ? nullptr : head_bias.data() + h * bias_size(),
             .bias_keys = has_bias() ? bias.size(1) : 0,
-            .dropout = dropout.numel() > 0 ? dropout.const_data_ptr<float>() + h * keys.numel() +
-                                                 rows.first * longest
-                                           : nullptr};
+            .dropout = dropout.numel() > 0
+                           ? dropout.const_data_ptr<float>() + h * keys.numel() + first * longest
+                           : nullptr};
   }
 };
 
@@ -87,8 +87,9 @@ void for_each_head(const Call& call, int64_t together, Body body) {
   at::parallel_for(0, call.num_heads / together, per_task, [&](int64_t first, int64_t last) {
     std::vector<float> scratch(2 * padded_to_lanes(call.keys.size(1)));
     for (int64_t row = 0; row < queries; row += kQueries) {
-      const Range rows = {row, std::min(row + kQueries, queries)};
-      for (int64_t h = first * together; h < last * together; ++h) body(h, rows, scratch.data());
+      const int64_t num = std::min(kQueries, queries - row);
+      for (int64_t h = first * together; h < last * together; ++h)
+        body(h, row, num, scratch.data());
     }
   });
 }
@@ -104,9 +105,9 @@ std::pair<at::Tensor, at::Tensor> attention_forward(const Call& call) {
   auto* p = probability.mutable_data_ptr<float>();
   with_output(out, [&](auto* y) {
     using T = std::remove_pointer_t<decltype(y)>;
-    for_each_head(call, 1, [&](int64_t h, const Range& rows, float* scratch) {
-      attend_head(call.head<T>(h, rows, head_bias), p + (h * queries + rows.first) * longest,
-                  y + rows.first * call.width + h * call.d(), call.width, scratch);
+    for_each_head(call, 1, [&](int64_t h, int64_t first, int64_t num, float* scratch) {
+      attend_head(call.head<T>(h, first, num, head_bias), p + (h * queries + first) * longest,
+                  y + first * call.width + h * call.d(), call.width, scratch);
     });
   });
   return {out, probability};
@@ -126,12 +127,12 @@ at::Tensor attention_backward(const Call& call, const at::Tensor& probability, c
     const auto* grad = g.const_data_ptr<T>();
     // Heads that share keys add to the same columns.
     const int64_t together = call.num_heads / call.num_key_heads();
-    for_each_head(call, together, [&](int64_t h, const Range& rows, float* scratch) {
+    for_each_head(call, together, [&](int64_t h, int64_t first, int64_t num, float* scratch) {
       const int64_t column = h * call.d(), key_column = call.key_head(h) * call.d();
-      attend_grad_head(call.head<T>(h, rows, {}), p + (h * queries + rows.first) * longest,
-                       grad + rows.first * call.width + column, call.width, scratch,
+      attend_grad_head(call.head<T>(h, first, num, {}), p + (h * queries + first) * longest,
+                       grad + first * call.width + column, call.width, scratch,
                        scratch + padded_to_lanes(longest),
-                       {.q = to_q + rows.first * dq.stride(0) + column,
+                       {.q = to_q + first * dq.stride(0) + column,
                         .q_stride = dq.stride(0),
                         .k = to_kv + key_column,
                         .v = to_kv + call.key_width + key_column,
